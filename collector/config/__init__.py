@@ -1,0 +1,25 @@
+"""What the file may say: YAML comes in, one frozen `Config` goes out, or all its mistakes with their lines.
+
+This room knows the sections of the rooms below it and builds their types; no room below it knows the Config.
+"""
+
+from collector.config.load import Config, ConfigError, load, parse
+from collector.config.model import (
+    ClientLogSource,
+    CloudLoggingFileSource,
+    GcpBillingFileSource,
+    NginxSource,
+    SourceConfig,
+)
+
+__all__ = [
+    "ClientLogSource",
+    "CloudLoggingFileSource",
+    "Config",
+    "ConfigError",
+    "GcpBillingFileSource",
+    "NginxSource",
+    "SourceConfig",
+    "load",
+    "parse",
+]

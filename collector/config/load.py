@@ -1,0 +1,216 @@
+"""A config file comes in, one frozen `Config` goes out, or every mistake in it at once, each at its line.
+
+This module opens the config and nothing that it names: whether a source can be read is not its question.
+"""
+
+import difflib
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from collector.config import model
+from collector.config.lines import Document, KeyPath, path_text, read
+from collector.costing.policies import PolicyOverride
+from collector.costing.prices import ConfiguredPrice
+from collector.problems import UsageError
+from collector.sources.skus import SkuRule
+
+KINDS: Mapping[str, type[model.SourceConfig]] = {
+    "client-log": model.ClientLogSource,
+    "nginx": model.NginxSource,
+    "cloud-logging-file": model.CloudLoggingFileSource,
+    "gcp-billing-file": model.GcpBillingFileSource,
+}
+KINDS_LATER = frozenset({
+    "envoy", "haproxy", "apache", "caddy", "traefik", "aws-alb", "cloud-logging", "gcp-billing", "focus",
+})  # fmt: skip
+
+_Section = TypeVar("_Section", bound=model.Section)
+
+
+class ConfigError(UsageError):
+    """The config cannot be used. `errors`: every mistake in it, each as `file:line: key: what is wrong`."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the file says, checked. `root` is the directory that the paths in it are relative to."""
+
+    path: Path
+    root: Path
+    ledger_path: Path
+    currency: str
+    http: model.Http
+    correlation: model.Correlation
+    billing: model.Billing
+    schedule: model.Schedule
+    sources: tuple[model.SourceConfig, ...]
+    skus: tuple[SkuRule, ...]
+    policies: tuple[PolicyOverride, ...]
+    prices: tuple[ConfiguredPrice, ...]
+
+
+def load(path: Path) -> Config:
+    """The config in the file at `path`. Raises ConfigError with every mistake in it, in its order."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError((f"{path}: cannot be read: {error.strerror or error}",)) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError((f"{path}:{line}: not UTF-8: byte {error.object[error.start]:#04x}",)) from None
+    except ValueError as error:
+        raise ConfigError((f"{str(path)!r}: no path to a file: {error}",)) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """The config in `text`, which stands at `path`. Raises ConfigError like `load`."""
+    document = read(text)
+    if document.value is None and not document.mistakes:
+        document.add((), "the file says nothing; expected at least `sources:`")
+    section = None if document.value is None else _section(model.FileSection, document.value, (), document)
+    sources = tuple(_sources(document))
+    if document.mistakes or section is None:
+        raise ConfigError(tuple(_told(document, path)))
+    root = path.absolute().parent
+    return Config(
+        path=path,
+        root=root,
+        ledger_path=root / section.ledger.path,
+        currency=section.currency,
+        http=section.http,
+        correlation=section.correlation,
+        billing=section.billing,
+        schedule=section.schedule,
+        sources=sources,
+        skus=tuple(entry.rule() for entry in section.skus),
+        policies=tuple(entry.override() for entry in section.policies),
+        prices=tuple(entry.price() for entry in section.prices),
+    )
+
+
+def _told(document: Document, path: Path) -> Iterator[str]:
+    """The mistakes as a person reads them, in the order of the file, none twice."""
+    for mistake in sorted(set(document.mistakes), key=lambda found: (found.line, path_text(found.path))):
+        keys = path_text(mistake.path)
+        yield (
+            f"{path}:{mistake.line}: {keys}: {mistake.message}"
+            if keys
+            else (f"{path}:{mistake.line}: {mistake.message}")
+        )
+
+
+def _sources(document: Document) -> Iterator[model.SourceConfig]:
+    """The sources that are right; what is wrong with the others goes into the document's mistakes."""
+    entries = document.value.get("sources") if isinstance(document.value, dict) else None
+    if not isinstance(entries, list):
+        return  # its absence is a mistake that the file's own section tells
+    if not entries:
+        document.add(("sources",), "expected at least one source")
+    names: dict[str, int] = {}
+    for place, entry in enumerate(entries):
+        path: KeyPath = ("sources", place)
+        source = _source(entry, path, document)
+        if source is not None:
+            yield source
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if isinstance(name, str) and names.setdefault(name, place) != place:
+            first = f"sources[{names[name]}] (line {document.line(('sources', names[name]))})"
+            message = f"{name!r} is already the name of {first}; every source has a name of its own"
+            document.add((*path, "name"), message)
+
+
+def _source(entry: object, path: KeyPath, document: Document) -> model.SourceConfig | None:
+    """One source, read by its kind."""
+    if not isinstance(entry, dict):
+        document.add(path, "expected a mapping with name, kind and path")
+        return None
+    kind = entry.get("kind")
+    if isinstance(kind, str) and kind in KINDS:
+        return _section(KINDS[kind], entry, path, document)
+    known = f"expected one of {', '.join(KINDS)}"
+    if kind is None:
+        message = f"missing; {known}"
+    elif isinstance(kind, str) and kind in KINDS_LATER:
+        message = f"{kind} is not available in this version; {known}"
+    else:
+        message = f"{kind!r} is no kind of source; {known}{_nearest(str(kind), [*KINDS, *KINDS_LATER])}"
+    document.add((*path, "kind"), message)
+    return None
+
+
+def _section(kind: type[_Section], value: object, path: KeyPath, document: Document) -> _Section | None:
+    """`value` as a section of `kind`; None, and mistakes in the document, if it is none."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            inner: KeyPath = tuple(detail["loc"])
+            document.add((*path, *inner), _message(kind, detail))
+        return None
+
+
+def _message(kind: type[BaseModel], detail: ErrorDetails) -> str:
+    """What pydantic found in a section of `kind`, in our words."""
+    match detail["type"]:
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case "literal_error":
+            return f"{detail['input']!r} is not known; expected {detail['ctx']['expected']}"
+        case "extra_forbidden":
+            return _unknown_key(str(detail["loc"][-1]), _owner(kind, detail["loc"][:-1]))
+        case other:
+            return _PLAIN_MESSAGES.get(other, detail["msg"])
+
+
+_PLAIN_MESSAGES = {
+    "missing": "missing; this key is required",
+    "model_type": "expected a mapping of keys to values",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+}
+
+
+def _unknown_key(key: str, owner: type[BaseModel] | None) -> str:
+    """What to say of a key that its section does not have: the nearest that it has, or all of them."""
+    fields = owner.model_fields.items() if owner else ()
+    known = [field.alias or name for name, field in fields]
+    return "unknown key" + (_nearest(key, known) or f"; known here: {', '.join(known)}")
+
+
+def _owner(kind: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
+    """The section that `path` leads to from `kind`."""
+    for step in path:
+        if isinstance(step, int):
+            continue  # an item of a list has the section that the list's field names
+        fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+        found = next(_sections_in(fields[step].annotation), None) if step in fields else None
+        if found is None:
+            return None
+        kind = found
+    return kind
+
+
+def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a field's type mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in {tuple, list, Union, types.UnionType}:
+        for argument in get_args(annotation):
+            yield from _sections_in(argument)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    """A hint at the known word that `word` may have meant; empty if none is near."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""

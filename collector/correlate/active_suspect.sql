@@ -1,0 +1,59 @@
+-- One row per suspect that something new may have matched: itself, a completion or another observer's call.
+CREATE OR REPLACE TEMP TABLE active_suspect AS
+WITH
+new_completion AS (
+    SELECT request_id, trace_id, span_id, response_id, finished_at_us
+    FROM backend_completion
+    WHERE batch_id > $from_batch
+),
+new_call AS (
+    SELECT request_id, received_request_id, trace_id, span_id, started_at_us
+    FROM client_call
+    WHERE batch_id > $from_batch AND event <> 'ended'
+),
+extent AS (
+    SELECT min(at_us) - $window_us AS from_us, max(at_us) + $window_us AS to_us
+    FROM (
+        SELECT finished_at_us AS at_us FROM new_completion UNION ALL SELECT started_at_us FROM new_call
+        UNION ALL SELECT started_at_us FROM new_suspect
+    )
+),
+recent AS (
+    SELECT suspect_no, request_id, received_request_id, trace_id, span_id, response_id
+    FROM suspect
+    WHERE started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+),
+touched AS (
+    SELECT suspect_no FROM new_suspect
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE request_id IN (SELECT request_id FROM new_completion)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE received_request_id IN (SELECT request_id FROM new_completion)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM new_completion)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE response_id IN (SELECT response_id FROM new_completion)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE request_id IN (SELECT request_id FROM new_call)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE request_id IN (SELECT received_request_id FROM new_call)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE received_request_id IN (SELECT request_id FROM new_call)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM new_call)
+),
+core AS (
+    SELECT r.* FROM recent AS r WHERE r.suspect_no IN (SELECT suspect_no FROM touched)
+)
+SELECT DISTINCT suspect_no
+FROM (
+    SELECT suspect_no FROM core
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE request_id IN (SELECT request_id FROM core)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE request_id IN (SELECT received_request_id FROM core)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE received_request_id IN (SELECT request_id FROM core)
+    UNION ALL
+    SELECT suspect_no FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM core)
+)

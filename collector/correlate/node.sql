@@ -1,0 +1,59 @@
+-- One row per observer's call that takes part: the active suspects, and every call that shares an id with one.
+CREATE OR REPLACE TEMP TABLE node AS
+WITH
+core AS (
+    SELECT s.* FROM suspect AS s
+    WHERE s.suspect_no IN (SELECT suspect_no FROM active_suspect)
+),
+extent AS (
+    SELECT
+        min(started_at_us) - $skirt_us AS from_us,
+        max(greatest(started_at_us, coalesce(ended_at_us, 0))) + $window_us AS to_us
+    FROM core
+),
+recent AS (
+    SELECT
+        source, call_id, event, at_us, started_at_us, ended_at_us, request_id, received_request_id, trace_id,
+        span_id, outcome, bytes_received, upstream_bytes
+    FROM client_call
+    WHERE at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent) AND event <> 'ended'
+),
+sharing AS (
+    SELECT source, call_id, at_us FROM recent WHERE request_id IN (SELECT request_id FROM core)
+    UNION
+    SELECT source, call_id, at_us FROM recent WHERE request_id IN (SELECT received_request_id FROM core)
+    UNION
+    SELECT source, call_id, at_us FROM recent WHERE received_request_id IN (SELECT request_id FROM core)
+    UNION
+    SELECT source, call_id, at_us FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM core)
+),
+neighbour AS (
+    SELECT r.*
+    FROM recent AS r
+    SEMI JOIN sharing AS s ON s.source = r.source AND s.call_id = r.call_id AND s.at_us = r.at_us
+    ANTI JOIN core AS c
+        ON c.source = r.source AND c.call_id = r.call_id
+        AND (r.event = 'started' OR c.ended_at_us IS NOT DISTINCT FROM r.ended_at_us)
+),
+ended AS (
+    SELECT c.source, c.call_id, c.at_us, c.outcome, c.response_id, c.bytes_received
+    FROM client_call AS c
+    SEMI JOIN neighbour AS n ON n.source = c.source AND n.call_id = c.call_id AND n.event = 'started'
+    WHERE c.at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent) AND c.event = 'ended'
+),
+together AS (
+    SELECT
+        suspect_no, source, call_id, outcome, reason, started_at_us, ended_at_us, request_id,
+        received_request_id, trace_id, span_id, response_id, bytes_received, upstream_bytes
+    FROM core
+    UNION ALL
+    SELECT
+        NULL, n.source, n.call_id, coalesce(e.outcome, n.outcome), NULL, n.started_at_us,
+        coalesce(e.at_us, n.ended_at_us), n.request_id, n.received_request_id, n.trace_id, n.span_id,
+        e.response_id, coalesce(e.bytes_received, n.bytes_received), n.upstream_bytes
+    FROM neighbour AS n
+    LEFT JOIN ended AS e ON e.source = n.source AND e.call_id = n.call_id
+)
+SELECT row_number() OVER (ORDER BY t.started_at_us, t.source, t.call_id) AS node_no, t.*, o.hop, o.absorbs
+FROM together AS t
+JOIN observer AS o ON o.source = t.source

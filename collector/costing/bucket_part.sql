@@ -1,0 +1,51 @@
+-- One row per part of a settled bucket: a special completion, the delivered rest, or what no log showed.
+CREATE OR REPLACE TEMP TABLE bucket_part AS
+WITH
+own AS (
+    SELECT bucket_no, sum(micro) AS micro FROM special_use GROUP BY bucket_no
+),
+part AS (
+    SELECT u.bucket_no, 1 AS part_rank, u.provider, u.account, u.completion_id, u.finished_at_us, u.verdict,
+        u.lost_part, u.lost_whole, u.usage_kind, u.micro
+    FROM special_use AS u
+    JOIN full_bucket AS b ON b.bucket_no = u.bucket_no
+    WHERE b.settled AND b.shareable
+    UNION ALL
+    SELECT b.bucket_no, 2, b.provider, b.account, '', NULL, 'rest', 0, 1, b.usage_kind,
+        greatest(b.logged_micro - coalesce(o.micro, 0), 0)
+    FROM full_bucket AS b
+    LEFT JOIN own AS o ON o.bucket_no = b.bucket_no
+    WHERE b.settled AND b.shareable
+    UNION ALL
+    SELECT b.bucket_no, 3, b.provider, b.account, '', NULL, 'unattributed', 0, 1, b.usage_kind,
+        greatest(b.billed_micro - greatest(b.logged_micro, coalesce(o.micro, 0)), 0)
+    FROM full_bucket AS b
+    LEFT JOIN own AS o ON o.bucket_no = b.bucket_no
+    WHERE b.settled AND b.shareable
+),
+weighed AS (
+    SELECT p.*, b.billed_nano, sum(p.micro) OVER (PARTITION BY p.bucket_no) AS whole_micro
+    FROM part AS p
+    JOIN full_bucket AS b ON b.bucket_no = p.bucket_no
+),
+floored AS (
+    SELECT
+        *,
+        billed_nano::HUGEINT * micro // whole_micro AS floor_nano,
+        billed_nano::HUGEINT * micro % whole_micro AS remainder
+    FROM weighed
+),
+ranked AS (
+    SELECT
+        *,
+        billed_nano - sum(floor_nano) OVER (PARTITION BY bucket_no) AS left_nano,
+        row_number() OVER (
+            PARTITION BY bucket_no ORDER BY remainder DESC, part_rank, completion_id, finished_at_us
+        ) AS remainder_rank
+    FROM floored
+)
+-- largest remainder: the nano-units that rounding down left over go to those who lost most by it
+SELECT
+    bucket_no, part_rank, provider, account, completion_id, finished_at_us, verdict, usage_kind, micro, lost_part,
+    lost_whole, floor_nano + CASE WHEN remainder_rank <= left_nano THEN 1 ELSE 0 END AS share_nano
+FROM ranked

@@ -1,0 +1,133 @@
+"""What providers charge for work that was given up: the dated, sourced table comes in, one decision goes out.
+
+The table is `policies.toml`; its head explains the columns. The user's overrides stand before it. This module
+refuses to invent: a provider without an entry gets the default, which says that it is disputed.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+from collector.records import instant_us
+
+On = Literal["cancelled", "error", "stream_dropped", "unary_dropped"]
+Mode = Literal["stream", "unary", "any"]
+Billed = Literal["yes", "no", "disputed"]
+RunsOn = Literal["yes", "no", "disputed", "unknown"]
+Certainty = Literal["high", "medium", "low"]
+
+ANY_PROVIDER = "*"
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "on": get_args(On),
+    "mode": get_args(Mode),
+    "billed": get_args(Billed),
+    "runs_on": get_args(RunsOn),
+    "certainty": get_args(Certainty),
+}
+_TEXTS = ("provider", "source", "note")
+_MODES: Mapping[str, Mode] = {"stream_dropped": "stream", "unary_dropped": "unary"}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One claim about one provider. `from_us` is the first instant it is applied to; `model` is a regexp."""
+
+    provider: str
+    model: str | None
+    on: On
+    mode: Mode
+    billed: Billed
+    runs_on: RunsOn
+    from_us: int
+    certainty: Certainty
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOverride:
+    """One entry of the config's `policies`: the user knows whether this was billed."""
+
+    provider: str
+    on: On
+    billed: bool
+    model: str | None = None
+
+
+def table(overrides: Sequence[PolicyOverride] = ()) -> list[Policy]:
+    """All policies in the order in which they are tried: the overrides as listed, then the built-in table.
+
+    In the table an entry for a provider goes before the default, one for a model before one without, and the
+    newer before the older.
+    """
+    return [_overriding(override) for override in overrides] + list(_built_in())
+
+
+def decide(policies: Iterable[Policy], provider: str, model: str | None, on: On, at_us: int) -> Policy:
+    """The first of `policies` that speaks about this provider, model, ending and instant.
+
+    Raises LookupError if none does, which a list from `table` never causes for instants since 1970.
+    """
+    for policy in policies:
+        if policy.on == on and policy.from_us <= at_us and _covers(policy, provider, model):
+            return policy
+    raise LookupError(f"no policy for {provider} {on} at {at_us}")
+
+
+def _covers(policy: Policy, provider: str, model: str | None) -> bool:
+    if policy.provider not in {provider, ANY_PROVIDER}:
+        return False
+    return policy.model is None or (model is not None and re.search(policy.model, model) is not None)
+
+
+def _overriding(override: PolicyOverride) -> Policy:
+    return Policy(
+        provider=override.provider,
+        model=override.model,
+        on=override.on,
+        mode=_MODES.get(override.on, "any"),
+        billed="yes" if override.billed else "no",
+        runs_on="unknown",
+        from_us=0,
+        certainty="high",
+        source="config",
+        note="Said by the config.",
+    )
+
+
+@cache
+def _built_in() -> tuple[Policy, ...]:
+    text = files("collector.costing").joinpath("policies.toml").read_text(encoding="utf-8")
+    return tuple(sorted(policies_from_toml(text), key=_precedence))
+
+
+def _precedence(policy: Policy) -> tuple[bool, bool, int]:
+    return (policy.provider == ANY_PROVIDER, policy.model is None, -policy.from_us)
+
+
+def policies_from_toml(text: str) -> list[Policy]:
+    """The `[[policy]]` entries of `text`, in order. Raises ValueError that names the entry and the fault."""
+    return [_policy(entry) for entry in tomllib.loads(text)["policy"]]
+
+
+def _policy(entry: Mapping[str, Any]) -> Policy:
+    known = {*_CHOICES, *_TEXTS, "from"}
+    faults = sorted(known - entry.keys()) + sorted(entry.keys() - known - {"model"})
+    faults += [key for key, choices in _CHOICES.items() if key in entry and entry[key] not in choices]
+    faults += [key for key in _TEXTS if not entry.get(key)]
+    if faults or not isinstance(entry["from"], date):
+        raise ValueError(
+            f"policy {entry.get('provider')} {entry.get('on')}: wrong or missing: {faults or ['from']}"
+        )
+    day = entry["from"]
+    fields = {key: entry[key] for key in (*_CHOICES, *_TEXTS)}
+    return Policy(
+        **fields,
+        model=entry.get("model"),
+        from_us=instant_us(datetime(day.year, day.month, day.day, tzinfo=UTC)),
+    )

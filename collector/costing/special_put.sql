@@ -1,0 +1,119 @@
+-- One row per touched completion that still needs figures of its own, with the share of it that was lost.
+INSERT INTO special BY NAME
+WITH
+extent AS (SELECT min(finished_at_us) AS from_us, max(finished_at_us) AS to_us FROM special_touched),
+completion AS (
+    SELECT c.* FROM backend_completion AS c
+    SEMI JOIN special_touched AS t
+        ON t.provider = c.provider AND t.account = c.account AND t.completion_id = c.completion_id
+        AND t.finished_at_us = c.finished_at_us
+    WHERE c.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+),
+money AS (
+    SELECT m.*, s.stream, s.reason, s.started_at_us, s.ended_at_us, s.first_byte_at_us, s.output_tokens_received,
+        s.bytes_received
+    FROM chosen_match AS m
+    JOIN suspect AS s ON s.suspect_no = m.suspect_no
+    WHERE m.money_row
+        AND m.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+),
+told AS (
+    SELECT
+        c.provider, c.account, c.completion_id, c.model, c.status, c.price_class, c.received_at_us,
+        c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.thinking_tokens, c.images,
+        m.suspect_no, m.delivered_outside, m.bytes_total, m.ended_at_us, m.output_tokens_received,
+        m.bytes_received, coalesce(m.reason, '') AS reason,
+        coalesce(m.stream, c.stream, false) AS stream,
+        coalesce(c.output_tokens, 0) AS visible,
+        coalesce(c.first_byte_at_us, m.first_byte_at_us) AS first_byte_at_us,
+        -- even generation begins with the first byte, or with the receipt where none is known
+        least(coalesce(c.first_byte_at_us, m.first_byte_at_us, c.received_at_us, m.started_at_us), c.finished_at_us)
+            AS from_us
+    FROM completion AS c
+    LEFT JOIN money AS m
+        ON m.provider = c.provider AND m.account = c.account AND m.completion_id = c.completion_id
+    WHERE c.status <> 'ok' OR m.suspect_no IS NOT NULL
+),
+-- What reached the outermost observer: delivered_part of delivered_whole, best evidence first.
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN suspect_no IS NULL THEN 'none'
+            WHEN reason = 'vanished' THEN 'vanished'
+            WHEN delivered_outside THEN 'outside'
+            WHEN output_tokens_received IS NOT NULL AND visible > 0 THEN 'tokens'
+            WHEN bytes_received = 0 THEN 'nothing'
+            WHEN bytes_received IS NOT NULL AND bytes_total > 0 THEN 'bytes'
+            WHEN stream AND finished_at_us > from_us THEN 'time'
+            ELSE 'unary'
+        END AS share_evidence
+    FROM told
+),
+shared AS (
+    SELECT
+        *,
+        CASE share_evidence
+            WHEN 'tokens' THEN visible WHEN 'bytes' THEN bytes_total WHEN 'time' THEN finished_at_us - from_us ELSE 1
+        END AS whole,
+        CASE share_evidence
+            WHEN 'outside' THEN 1
+            WHEN 'tokens' THEN least(output_tokens_received, visible)
+            WHEN 'bytes' THEN least(bytes_received, bytes_total)
+            WHEN 'time' THEN greatest(least(ended_at_us, finished_at_us) - from_us, 0)
+            ELSE 0
+        END AS part,
+        CASE share_evidence
+            WHEN 'outside' THEN 1
+            WHEN 'tokens' THEN least(output_tokens_received, visible)
+            WHEN 'bytes' THEN greatest(least(bytes_received, bytes_total) - bytes_total // 20, 0)
+            WHEN 'time' THEN CASE
+                WHEN first_byte_at_us IS NULL AND ended_at_us < finished_at_us THEN 0
+                ELSE greatest(least(ended_at_us - $skew_us, finished_at_us) - from_us, 0)
+            END
+            ELSE 0
+        END AS part_low,
+        CASE share_evidence
+            WHEN 'outside' THEN 1
+            WHEN 'tokens' THEN least(output_tokens_received, visible)
+            WHEN 'bytes' THEN least(bytes_received + bytes_total // 20, bytes_total)
+            WHEN 'time' THEN greatest(least(ended_at_us + $skew_us, finished_at_us) - from_us, 0)
+            ELSE 0
+        END AS part_high
+    FROM judged
+),
+-- A unary answer is delivered whole or not at all.
+settled_share AS (
+    SELECT
+        * EXCLUDE (part, part_low, part_high),
+        CASE WHEN stream OR part >= whole THEN part ELSE 0 END AS part,
+        CASE WHEN stream OR part_low >= whole THEN part_low ELSE 0 END AS part_low,
+        CASE WHEN stream OR part_high >= whole THEN part_high ELSE 0 END AS part_high
+    FROM shared
+),
+decided AS (
+    SELECT s.*, coalesce(p.billed, true) AS policy_billed, coalesce(p.disputed, false) AS policy_disputed
+    FROM settled_share AS s
+    ASOF LEFT JOIN policy_decision AS p
+        ON p.provider = s.provider AND p.model = s.model AND p.status = s.status AND p.from_us <= s.finished_at_us
+)
+SELECT
+    provider, account, completion_id, model, status, price_class, received_at_us, finished_at_us, input_tokens,
+    cached_input_tokens, output_tokens, thinking_tokens, images, suspect_no,
+    CASE
+        WHEN status = 'error' THEN 'failed'
+        WHEN status = 'cancelled' THEN 'cut_short'
+        WHEN part >= whole AND reason <> 'vanished' THEN 'delivered'
+        ELSE 'orphaned'
+    END AS verdict,
+    share_evidence, whole - part AS lost_part, whole AS lost_whole, whole - part_high AS low_part,
+    whole - part_low AS high_part,
+    CASE
+        WHEN ended_at_us IS NULL OR finished_at_us <= from_us THEN NULL
+        ELSE least(greatest(finished_at_us - greatest(ended_at_us, from_us), 0), finished_at_us - from_us)
+    END AS avoid_part,
+    nullif(finished_at_us - from_us, 0) AS avoid_whole,
+    policy_billed AND price_class IS DISTINCT FROM 'provisioned' AS billed,
+    policy_disputed AS disputed
+FROM decided
+ORDER BY finished_at_us, completion_id

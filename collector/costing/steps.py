@@ -1,0 +1,130 @@
+"""Costing: what every abort cost, and how every bucket of the bill splits. The steps are the .sql files.
+
+In: the matches of this run, the new completions and billing lines, and the temporary tables completion_source and
+provider_reach. Out: `verdict_changed` and `bucket_changed`, and the state behind them. Money is whole nano-units
+from end to end; this room refuses to price what has no price.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from collector.costing import policies, prices
+from collector.ledger import dialect
+
+PACKAGE = "collector.costing"
+
+SPECIALS = ("usage_slot_add", "special_touched")
+BUCKETS = (
+    "special_drop", "special_put", "touched_point", "waiting_account", "touched_period", "touched_hour",
+    "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry", "full_bucket",
+    "special_use", "bucket_part", "share_lost", "bucket_share_drop", "bucket_share_put", "special_wanted",
+)  # fmt: skip
+AMOUNTS = (
+    "slot_estimate", "special_leaf", "special_amount", "bucket_drawn", "bucket_standing", "bucket_changed",
+    "verdict_touched", "verdict_drawn", "verdict_changed", "verdict_before", "unpriced", "unshareable",
+    "under_billed",
+)  # fmt: skip
+KEEP = (
+    "bucket_put", "bucket_current_drop", "bucket_current_put", "verdict_put", "verdict_current_drop",
+    "verdict_current_put",
+)  # fmt: skip
+
+_POLICY = pa.schema([
+    ("provider", pa.string()), ("model", pa.string()), ("status", pa.string()), ("from_us", pa.int64()),
+    ("billed", pa.bool_()), ("disputed", pa.bool_()),
+])  # fmt: skip
+_PRICE = pa.schema([
+    ("provider", pa.string()), ("model", pa.string()), ("usage_kind", pa.string()), ("price_class", pa.string()),
+    ("wanted_currency", pa.string()), ("currency", pa.string()), ("from_us", pa.int64()),
+    ("input_tokens_above", pa.int64()), ("nano_per_million", pa.int64()), ("origin", pa.string()),
+])  # fmt: skip
+
+
+def cost(
+    connection: duckdb.DuckDBPyConnection,
+    values: Mapping[str, Any],
+    overrides: Sequence[policies.PolicyOverride],
+    configured: Sequence[prices.ConfiguredPrice],
+) -> None:
+    """Draw the touched buckets and verdicts again, as temporary tables; `keep` makes them stand."""
+    for step in SPECIALS:
+        dialect.run(connection, PACKAGE, step, values)
+    _register_policies(connection, overrides)
+    for step in BUCKETS:
+        dialect.run(connection, PACKAGE, step, values)
+    _register_prices(connection, values, configured)
+    for step in AMOUNTS:
+        dialect.run(connection, PACKAGE, step, values)
+
+
+def keep(connection: duckdb.DuckDBPyConnection) -> None:
+    """Append the changed buckets and verdicts as new versions, and make them the current ones."""
+    for step in KEEP:
+        dialect.run(connection, PACKAGE, step)
+
+
+def _register_policies(
+    connection: duckdb.DuckDBPyConnection, overrides: Sequence[policies.PolicyOverride]
+) -> None:
+    """`policy_decision`: for every model that cancelled or failed, whether such work is billed, and since when."""
+    table = policies.table(overrides)
+    instants = sorted({0, *(policy.from_us for policy in table)})
+    rows = []
+    for provider, model, status in dialect.run(connection, PACKAGE, "unfinished_model"):
+        for from_us in instants:
+            policy = policies.decide(table, provider, model, status, from_us)
+            rows.append({
+                "provider": provider, "model": model, "status": status, "from_us": from_us,
+                "billed": policy.billed != "no", "disputed": policy.billed == "disputed",
+            })  # fmt: skip
+    connection.register("policy_decision", pa.Table.from_pylist(rows, schema=_POLICY))
+
+
+def _register_prices(
+    connection: duckdb.DuckDBPyConnection,
+    values: Mapping[str, Any],
+    configured: Sequence[prices.ConfiguredPrice],
+) -> None:
+    """`price_effective` and `account_currency`: the dated prices of every model in use, in each bill's currency."""
+    dialect.run(connection, PACKAGE, "account_currency")
+    models = dialect.run(connection, PACKAGE, "used_model")
+    wanted = {row[0] for row in connection.execute("SELECT DISTINCT currency FROM account_currency").fetchall()}
+    rows: list[dict[str, Any]] = []
+    for provider, model in models:
+        dated = prices.price_rows(configured, [(provider, model)])
+        for currency in sorted(wanted | {values["currency"]}):
+            rows.extend(_effective(dated, provider, model, currency, values["currency"]))
+    table = pa.Table.from_pylist(rows, schema=_PRICE)
+    connection.register("price_effective", table)
+    dialect.run(connection, PACKAGE, "price_put", values)
+
+
+def _effective(
+    dated: Iterable[prices.PriceRow], provider: str, model: str, wanted: str, headline: str
+) -> list[dict[str, Any]]:
+    """The rows that price one model in one currency: the config's win from their first date on, by usage kind."""
+    rows = [
+        row for row in dated
+        if row.provider in (None, provider) and (row.origin != "config" or row.model == model)
+    ]  # fmt: skip
+    currencies = {row.currency for row in rows}
+    chosen = next((c for c in (wanted, headline, *sorted(currencies)) if c in currencies), None)
+    rows = [row for row in rows if row.currency == chosen]
+    own_from: dict[tuple[str, str | None], int] = {}
+    for row in rows:
+        if row.origin == "config":
+            key = (row.usage_kind, row.price_class)
+            own_from[key] = min(own_from.get(key, row.from_us), row.from_us)
+    return [
+        {
+            "provider": provider, "model": model, "usage_kind": row.usage_kind,
+            "price_class": row.price_class or "", "wanted_currency": wanted, "currency": row.currency,
+            "from_us": row.from_us, "input_tokens_above": row.input_tokens_above,
+            "nano_per_million": row.nano_per_million, "origin": row.origin,
+        }
+        for row in rows
+        if row.origin == "config" or row.from_us < own_from.get((row.usage_kind, row.price_class), 1 << 62)
+    ]  # fmt: skip

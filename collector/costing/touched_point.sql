@@ -1,0 +1,16 @@
+-- One row per model and instant whose bucket has to be drawn again: new work, or a changed verdict.
+CREATE OR REPLACE TEMP TABLE touched_point AS
+SELECT provider, account, model, slot_at_us AS at_us FROM usage_slot WHERE batch_id > $from_batch
+UNION
+SELECT s.provider, s.account, s.model, t.finished_at_us // 900000000 * 900000000
+FROM special_touched AS t
+JOIN special AS s
+    ON s.provider = t.provider AND s.account = t.account AND s.completion_id = t.completion_id
+    AND s.finished_at_us = t.finished_at_us
+UNION
+-- a completion that needs no figures of its own any more leaves a share behind, which goes back to the rest
+SELECT b.provider, b.account, b.model, t.finished_at_us // 900000000 * 900000000
+FROM special_touched AS t
+JOIN bucket_share AS b
+    ON b.provider = t.provider AND b.account = t.account AND b.completion_id = t.completion_id
+    AND b.finished_at_us = t.finished_at_us

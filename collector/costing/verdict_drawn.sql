@@ -1,0 +1,73 @@
+-- One row per touched suspect that is an abort: its verdict, its evidence and its money.
+CREATE OR REPLACE TEMP TABLE verdict_drawn AS
+WITH
+matched AS (
+    SELECT
+        s.*, m.completion_id, m.provider AS c_provider, m.account AS c_account, m.finished_at_us, m.evidence,
+        m.probability, m.money_row
+    FROM suspect AS s
+    JOIN verdict_touched AS t ON t.suspect_no = s.suspect_no
+    LEFT JOIN chosen_match AS m ON m.suspect_no = s.suspect_no
+),
+joined AS (
+    SELECT
+        m.*, p.model AS c_model, p.verdict AS c_verdict, p.share_evidence, a.disputed, a.is_billed, a.is_settled,
+        a.currency, a.abort_known, a.used_micro,
+        CASE WHEN a.is_settled THEN a.billed_cost_nano ELSE a.estimated_cost_nano END AS cost_nano,
+        CASE WHEN a.is_settled THEN a.billed_best_nano ELSE a.estimated_best_nano END AS best_nano,
+        CASE WHEN a.is_settled THEN a.billed_low_nano ELSE a.estimated_low_nano END AS low_nano,
+        CASE WHEN a.is_settled THEN a.billed_high_nano ELSE a.estimated_high_nano END AS high_nano,
+        CASE WHEN a.is_settled THEN a.billed_after_nano ELSE a.estimated_after_nano END AS after_nano,
+        coalesce(r.reach_at_us, $now_us) AS reach_at_us
+    FROM matched AS m
+    LEFT JOIN special AS p
+        ON p.provider = m.c_provider AND p.account = m.c_account AND p.completion_id = m.completion_id
+        AND p.finished_at_us = m.finished_at_us
+    LEFT JOIN special_amount AS a
+        ON a.provider = m.c_provider AND a.account = m.c_account AND a.completion_id = m.completion_id
+        AND a.finished_at_us = m.finished_at_us
+    LEFT JOIN provider_reach AS r ON r.provider = m.provider
+),
+-- Whether the row carries money, and of which kind: free work costs nothing, unknown usage costs nobody knows what.
+weighed AS (
+    SELECT
+        *,
+        CASE
+            WHEN completion_id IS NULL THEN 'none'
+            WHEN NOT money_row THEN 'elsewhere'
+            WHEN NOT is_billed THEN 'free'
+            WHEN cost_nano IS NULL THEN 'none'
+            WHEN c_verdict IN ('orphaned', 'cut_short', 'delivered') THEN 'lost'
+            ELSE 'kept'
+        END AS money
+    FROM joined
+)
+SELECT
+    suspect_no, source AS observer, call_id, request_id, coalesce(c_provider, provider) AS provider,
+    nullif(coalesce(c_account, account), '') AS account, coalesce(c_model, model) AS model, operation, service,
+    stream, started_at_us, ended_at_us, CASE WHEN outcome = 'failed' THEN 'error' ELSE reason END AS reason,
+    CASE
+        WHEN completion_id IS NOT NULL THEN c_verdict
+        WHEN coalesce(ended_at_us, started_at_us) + $horizon_us > reach_at_us THEN 'pending'
+        ELSE 'unmatched'
+    END AS verdict,
+    coalesce(evidence, 'none') AS evidence, probability AS match_probability, completion_id, finished_at_us,
+    CASE WHEN money IN ('elsewhere', 'free') THEN 0 WHEN money <> 'none' THEN cost_nano END::BIGINT AS cost_nano,
+    CASE money WHEN 'none' THEN NULL WHEN 'lost' THEN CASE WHEN c_verdict = 'delivered' THEN 0 ELSE best_nano END
+        ELSE 0 END::BIGINT AS orphaned_nano,
+    CASE money WHEN 'none' THEN NULL
+        WHEN 'lost' THEN CASE WHEN disputed OR c_verdict = 'delivered' THEN 0 ELSE low_nano END
+        ELSE 0 END::BIGINT AS orphaned_low_nano,
+    CASE money WHEN 'none' THEN NULL WHEN 'lost' THEN high_nano ELSE 0 END::BIGINT AS orphaned_high_nano,
+    CASE money WHEN 'none' THEN NULL
+        WHEN 'lost' THEN CASE
+            WHEN c_verdict = 'delivered' THEN 0
+            WHEN abort_known THEN least(best_nano, after_nano)
+        END
+        ELSE 0 END::BIGINT AS avoidable_nano,
+    CASE WHEN completion_id IS NOT NULL THEN coalesce(currency, CASE WHEN money = 'free' THEN $currency END) END
+        AS currency,
+    CASE WHEN money = 'none' THEN NULL WHEN is_settled THEN 'billed' ELSE 'estimated' END AS basis,
+    coalesce(money_row, true) AS money_row, share_evidence
+FROM weighed
+WHERE outcome = 'aborted' OR completion_id IS NOT NULL

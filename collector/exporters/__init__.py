@@ -1,0 +1,1 @@
+"""Outside views, each a plain drawing of one frozen summary."""

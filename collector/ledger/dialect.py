@@ -1,0 +1,81 @@
+"""What ties the SQL files to this engine: loading them, binding them, and the settings every connection gets.
+
+In: the name of an SQL file that lies beside a module. Out: its text, or its rows. This module builds no SQL.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+
+SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = true")
+
+
+@cache
+def sql(package: str, name: str) -> str:
+    """The text of `name`.sql in `package`, for example sql("collector.correlate", "exact")."""
+    return files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def parameter_names(text: str) -> frozenset[str]:
+    """The named parameters ($name) that a statement uses."""
+    return frozenset(_parameters(text))
+
+
+def _parameters(text: str) -> Iterator[str]:
+    """Every word that follows a dollar sign outside a comment and outside a quoted string."""
+    for line in text.splitlines():
+        code = line.split("--", 1)[0]
+        parts = code.split("'")
+        for part in parts[::2]:
+            for piece in part.split("$")[1:]:
+                name = ""
+                for character in piece:
+                    if not (character.isalnum() or character == "_"):
+                        break
+                    name += character
+                if name:
+                    yield name
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Execute one SQL file with those of `values` that it names, and return all its rows."""
+    text = sql(package, name)
+    wanted = parameter_names(text)
+    bound = {key: value for key, value in (values or {}).items() if key in wanted}
+    cursor = connection.execute(text, bound) if bound else connection.execute(text)
+    return cursor.fetchall()
+
+
+def count(
+    connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any] | None = None
+) -> int:
+    """Execute one SQL file that writes rows, and return how many it wrote."""
+    rows = run(connection, package, name, values)
+    return int(rows[0][0]) if rows else 0
+
+
+def set_variables(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
+    """Give the session variables that views read by getvariable(); they bind as constants."""
+    for name, value in values.items():
+        connection.execute(_SET_VARIABLE[name], [value])
+
+
+_SET_VARIABLE = {
+    name: f"SET VARIABLE {name} = $1"
+    for name in (
+        "source", "provider", "service", "file_id", "batch_id", "run_id", "field_shape", "cached_inside",
+        "thinking_inside", "now_us", "horizon_us", "skew_us",
+    )
+}  # fmt: skip
+
+
+def script(connection: duckdb.DuckDBPyConnection, package: str, names: Sequence[str]) -> None:
+    """Execute files of several statements (schema, macros, views), in order."""
+    for name in names:
+        connection.execute(sql(package, name))

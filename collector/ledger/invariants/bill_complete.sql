@@ -1,0 +1,21 @@
+-- One row per charge period that was drawn again and whose buckets do not add up to its billing lines.
+WITH
+drawn AS (
+    SELECT provider, account, model, usage_kind, currency, usage_start_us, usage_end_us, sum(billed_nano) AS nano
+    FROM bucket_drawn
+    WHERE billed_nano IS NOT NULL
+    GROUP BY ALL
+),
+line AS (
+    SELECT
+        provider, account, model, usage_kind, currency, usage_start_us, usage_end_us,
+        sum(cost_nano::HUGEINT + CASE WHEN $with_credits THEN credit_nano ELSE 0 END) AS nano
+    FROM billing_line
+    WHERE counts AND usage_start_us >= (SELECT min(usage_start_us) FROM drawn)
+        AND usage_start_us <= (SELECT max(usage_start_us) FROM drawn)
+    GROUP BY ALL
+)
+SELECT d.*, l.nano AS line_nano
+FROM drawn AS d
+LEFT JOIN line AS l USING (provider, account, model, usage_kind, currency, usage_start_us, usage_end_us)
+WHERE l.nano IS DISTINCT FROM d.nano

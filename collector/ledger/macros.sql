@@ -1,0 +1,41 @@
+-- Small words that the mapping and costing steps share. All of them are pure.
+
+-- Text as a whole number, NULL where it is none; a fraction of zero is allowed ("812.0", as Struct numbers print).
+CREATE OR REPLACE TEMP MACRO whole(x) AS TRY_CAST(x AS BIGINT);
+CREATE OR REPLACE TEMP MACRO is_no_count(x) AS
+    x IS NOT NULL AND (
+        TRY_CAST(x AS BIGINT) IS NULL OR TRY_CAST(x AS BIGINT) < 0
+        OR (contains(x, '.') AND TRY_CAST(x AS DOUBLE) <> TRY_CAST(x AS BIGINT))
+    );
+
+-- Text as microseconds since 1970, NULL where it is no instant between 2000 and 2100.
+CREATE OR REPLACE TEMP MACRO instant_us(x) AS
+    CASE
+        WHEN TRY_CAST(x AS TIMESTAMPTZ) BETWEEN TIMESTAMPTZ '2000-01-01 00:00:00+00' AND TIMESTAMPTZ '2100-01-01 00:00:00+00'
+        THEN epoch_us(TRY_CAST(x AS TIMESTAMPTZ))
+    END;
+
+-- Seconds ("12.3s", "12.3" or a number) as microseconds.
+CREATE OR REPLACE TEMP MACRO seconds_us(x) AS
+    CAST(TRY_CAST(rtrim(x, 's') AS DECIMAL(24, 9)) * 1000000 AS BIGINT);
+
+-- A share of `amount`: amount x part / whole, rounded half to even, in 128 bits.
+CREATE OR REPLACE TEMP MACRO share_of(amount, part, of_whole) AS
+    (amount::HUGEINT * part::HUGEINT) // of_whole::HUGEINT
+    + CASE
+        WHEN 2 * ((amount::HUGEINT * part::HUGEINT) % of_whole::HUGEINT) > of_whole::HUGEINT THEN 1
+        WHEN 2 * ((amount::HUGEINT * part::HUGEINT) % of_whole::HUGEINT) = of_whole::HUGEINT
+        THEN ((amount::HUGEINT * part::HUGEINT) // of_whole::HUGEINT) % 2
+        ELSE 0
+    END;
+
+-- Decimal text of whole units as nano-units, half to even (the engine's own cast rounds half up).
+CREATE OR REPLACE TEMP MACRO nano_exact(d) AS
+    CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)
+    - CASE
+        WHEN abs(CAST(CAST(d AS DECIMAL(38, 9)) AS DECIMAL(38, 18)) - d) = 0.000000000500000000
+            AND CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT) % 2 <> 0
+        THEN sign(d)::HUGEINT
+        ELSE 0
+    END;
+CREATE OR REPLACE TEMP MACRO nano(x) AS nano_exact(TRY_CAST(x AS DECIMAL(38, 18)));

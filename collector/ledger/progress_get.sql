@@ -1,0 +1,2 @@
+-- One row where the counter of that name exists.
+SELECT value FROM progress WHERE name = $name

@@ -1,0 +1,2 @@
+-- One row: the counter of that name.
+INSERT INTO progress VALUES ($name, $value)

@@ -1,0 +1,146 @@
+-- The ledger. Facts and versions are only ever appended; tables marked "state" hold what the next run needs.
+
+CREATE TABLE IF NOT EXISTS ledger_format (version INTEGER);
+
+-- Facts ------------------------------------------------------------------------------------------------
+
+-- One row per run, successful or not.
+CREATE TABLE IF NOT EXISTS run (
+    run_id BIGINT, recorded_at_us BIGINT, outcome VARCHAR, duration_ms BIGINT, rows_new BIGINT
+);
+
+-- One row per line of an observer's log: one event of a call ('whole' where one line tells both ends).
+CREATE TABLE IF NOT EXISTS client_call (
+    source VARCHAR, call_id VARCHAR, event VARCHAR, at_us BIGINT, started_at_us BIGINT, ended_at_us BIGINT,
+    service VARCHAR, provider VARCHAR, account VARCHAR, model VARCHAR, operation VARCHAR, stream BOOLEAN,
+    request_id VARCHAR, received_request_id VARCHAR, trace_id VARCHAR, span_id VARCHAR, response_id VARCHAR,
+    retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, max_output_tokens BIGINT, request_bytes BIGINT,
+    outcome VARCHAR, reason VARCHAR, status_code BIGINT, bytes_received BIGINT, output_tokens_received BIGINT,
+    first_byte_at_us BIGINT, upstream_bytes BIGINT, file_id BIGINT, line_no BIGINT, batch_id BIGINT
+);
+
+-- One row per request that a backend says it worked on; token counts are leaves that do not overlap.
+CREATE TABLE IF NOT EXISTS backend_completion (
+    source VARCHAR, provider VARCHAR, account VARCHAR, completion_id VARCHAR, request_id VARCHAR,
+    trace_id VARCHAR, span_id VARCHAR, response_id VARCHAR, model VARCHAR, stream BOOLEAN, status VARCHAR,
+    received_at_us BIGINT, first_byte_at_us BIGINT, finished_at_us BIGINT, input_tokens BIGINT,
+    cached_input_tokens BIGINT, output_tokens BIGINT, thinking_tokens BIGINT, images BIGINT,
+    price_class VARCHAR, log_name VARCHAR, insert_id VARCHAR, file_id BIGINT, line_no BIGINT, batch_id BIGINT
+);
+
+-- One row per row of a bill as delivered; counts is false for a row that another delivery had already brought.
+CREATE TABLE IF NOT EXISTS billing_line (
+    source VARCHAR, provider VARCHAR, account VARCHAR, service VARCHAR, sku VARCHAR, model VARCHAR,
+    usage_kind VARCHAR, price_class VARCHAR, currency VARCHAR, cost_nano BIGINT, credit_nano BIGINT,
+    usage_micro HUGEINT, usage_known BOOLEAN, usage_start_us BIGINT, usage_end_us BIGINT, export_at_us BIGINT,
+    cost_type VARCHAR, row_hash VARCHAR, occurrence_no BIGINT, counts BOOLEAN, file_id BIGINT, line_no BIGINT,
+    batch_id BIGINT
+);
+
+-- One row per thing that was wrong with the data.
+CREATE TABLE IF NOT EXISTS problem (
+    source VARCHAR, kind VARCHAR, place VARCHAR, message VARCHAR, seen_at_us BIGINT, excerpt VARCHAR,
+    run_id BIGINT
+);
+
+-- One row per dated unit price; later rows never overwrite earlier ones.
+CREATE TABLE IF NOT EXISTS price (
+    rank INTEGER, provider VARCHAR, model VARCHAR, usage_kind VARCHAR, price_class VARCHAR, currency VARCHAR,
+    from_us BIGINT, input_tokens_above BIGINT, nano_per_million BIGINT, origin VARCHAR, run_id BIGINT
+);
+
+-- Versions ---------------------------------------------------------------------------------------------
+
+-- One row per version of the verdict on one observer's abort; the newest run's version holds.
+CREATE TABLE IF NOT EXISTS verdict (
+    run_id BIGINT, recorded_at_us BIGINT, suspect_no BIGINT, retracted BOOLEAN, observer VARCHAR,
+    call_id VARCHAR, request_id VARCHAR, provider VARCHAR, account VARCHAR, model VARCHAR, operation VARCHAR,
+    service VARCHAR, stream BOOLEAN, started_at_us BIGINT, ended_at_us BIGINT, reason VARCHAR, verdict VARCHAR,
+    evidence VARCHAR, match_probability DOUBLE, completion_id VARCHAR, finished_at_us BIGINT, cost_nano BIGINT,
+    orphaned_nano BIGINT, orphaned_low_nano BIGINT, orphaned_high_nano BIGINT, avoidable_nano BIGINT,
+    currency VARCHAR, basis VARCHAR, money_row BOOLEAN, share_evidence VARCHAR
+);
+
+-- One row per version of a bucket (provider, account, model, usage kind, price class, currency, period).
+CREATE TABLE IF NOT EXISTS bucket (
+    run_id BIGINT, recorded_at_us BIGINT, retracted BOOLEAN, usage_start_us BIGINT, usage_end_us BIGINT,
+    provider VARCHAR, account VARCHAR, model VARCHAR, usage_kind VARCHAR, price_class VARCHAR,
+    currency VARCHAR, billed_micro HUGEINT, logged_micro HUGEINT, billed_nano HUGEINT, delivered_nano HUGEINT,
+    orphaned_nano HUGEINT, cut_short_nano HUGEINT, failed_nano HUGEINT, unattributed_nano HUGEINT,
+    estimated_nano HUGEINT, estimated_orphaned_nano HUGEINT, estimated_cut_short_nano HUGEINT,
+    estimated_failed_nano HUGEINT, settled BOOLEAN
+);
+
+-- One row per change of a counter in one run; their sum is the counter.
+CREATE TABLE IF NOT EXISTS counter_change (
+    run_id BIGINT, recorded_at_us BIGINT, name VARCHAR, labels VARCHAR[], delta HUGEINT
+);
+
+-- State ------------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS progress (name VARCHAR, value BIGINT);
+CREATE TABLE IF NOT EXISTS source_file (file_id BIGINT, source VARCHAR, cursor VARCHAR);
+CREATE TABLE IF NOT EXISTS source_state (
+    source VARCHAR, kind VARCHAR, up BOOLEAN, error VARCHAR, last_success_at_us BIGINT, watermark_at_us BIGINT
+);
+CREATE TABLE IF NOT EXISTS label_value (label VARCHAR, value VARCHAR);
+CREATE TABLE IF NOT EXISTS counter_total (name VARCHAR, labels VARCHAR[], value HUGEINT);
+CREATE TABLE IF NOT EXISTS sku_meaning (
+    service VARCHAR, sku VARCHAR, provider VARCHAR, model VARCHAR, usage_kind VARCHAR, price_class VARCHAR
+);
+
+-- One row per started line that no ended line has joined yet.
+CREATE TABLE IF NOT EXISTS open_call (source VARCHAR, call_id VARCHAR, started_at_us BIGINT, suspect_no BIGINT);
+
+-- One row per ended line whose started line has not come yet.
+CREATE TABLE IF NOT EXISTS dangling_end (source VARCHAR, call_id VARCHAR, at_us BIGINT, batch_id BIGINT);
+
+-- One row per observer's call that may have lost money: aborted, failed or vanished.
+CREATE TABLE IF NOT EXISTS suspect (
+    suspect_no BIGINT, source VARCHAR, call_id VARCHAR, hop INTEGER, started_at_us BIGINT, ended_at_us BIGINT,
+    service VARCHAR, provider VARCHAR, account VARCHAR, model VARCHAR, operation VARCHAR, stream BOOLEAN,
+    request_id VARCHAR, received_request_id VARCHAR, trace_id VARCHAR, span_id VARCHAR, response_id VARCHAR,
+    retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, outcome VARCHAR, reason VARCHAR,
+    bytes_received BIGINT, output_tokens_received BIGINT, first_byte_at_us BIGINT, upstream_bytes BIGINT,
+    file_id BIGINT, line_no BIGINT, ended_file_id BIGINT, ended_line_no BIGINT
+);
+
+-- One row per completion that needs figures of its own: not ok, or matched to a suspect. The lost share of its
+-- output is lost_part / lost_whole (bounds: low_part, high_part), the avoidable one avoid_part / avoid_whole.
+CREATE TABLE IF NOT EXISTS special (
+    provider VARCHAR, account VARCHAR, completion_id VARCHAR, model VARCHAR, status VARCHAR, price_class VARCHAR,
+    received_at_us BIGINT, finished_at_us BIGINT, input_tokens BIGINT, cached_input_tokens BIGINT,
+    output_tokens BIGINT, thinking_tokens BIGINT, images BIGINT, suspect_no BIGINT, verdict VARCHAR,
+    share_evidence VARCHAR, lost_part BIGINT, lost_whole BIGINT, low_part BIGINT, high_part BIGINT,
+    avoid_part BIGINT, avoid_whole BIGINT, billed BOOLEAN, disputed BOOLEAN
+);
+
+-- One row per special completion, usage kind and bucket: what it got of the bucket's cost.
+CREATE TABLE IF NOT EXISTS bucket_share (
+    provider VARCHAR, account VARCHAR, completion_id VARCHAR, finished_at_us BIGINT, model VARCHAR,
+    usage_kind VARCHAR, price_class VARCHAR, currency VARCHAR, usage_start_us BIGINT, usage_end_us BIGINT,
+    usage_micro HUGEINT, share_nano BIGINT, share_low_nano BIGINT, share_high_nano BIGINT, under_billed BOOLEAN
+);
+
+-- One row per attempt's chosen completion, seen from one suspect of the attempt.
+CREATE TABLE IF NOT EXISTS chosen_match (
+    suspect_no BIGINT, provider VARCHAR, account VARCHAR, completion_id VARCHAR, finished_at_us BIGINT,
+    evidence VARCHAR, probability DOUBLE, attempt_no BIGINT, money_row BOOLEAN, delivered_outside BOOLEAN,
+    bytes_total BIGINT
+);
+
+-- Many rows per quarter of an hour and kind of work: what the logs say was used, added up batch by batch.
+CREATE TABLE IF NOT EXISTS usage_slot (
+    slot_at_us BIGINT, provider VARCHAR, account VARCHAR, model VARCHAR, price_class VARCHAR, status VARCHAR,
+    completions BIGINT, input_tokens HUGEINT, cached_input_tokens HUGEINT, output_tokens HUGEINT,
+    thinking_tokens HUGEINT, images HUGEINT, batch_id BIGINT
+);
+
+CREATE TABLE IF NOT EXISTS verdict_current AS SELECT * FROM verdict LIMIT 0;
+CREATE TABLE IF NOT EXISTS bucket_current AS SELECT * FROM bucket LIMIT 0;
+
+-- One row per attempt that the counters have counted, and what they hold for it.
+CREATE TABLE IF NOT EXISTS counted (
+    suspect_no BIGINT, verdict VARCHAR, provider VARCHAR, model VARCHAR, service VARCHAR, reason VARCHAR,
+    currency VARCHAR, recognized_nano BIGINT
+);

@@ -1,0 +1,187 @@
+"""The frozen summary of the ledger: what every outside view draws, and nothing else may ask the ledger.
+
+In: a connection, and the instant whose knowledge is wanted. Out: one LedgerSummary. It computes no money of its
+own: every figure is a sum that an .sql file names.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from collector.ledger import dialect
+from collector.records import (
+    HistogramSeries,
+    LedgerSummary,
+    ProblemCount,
+    RunRecord,
+    Series,
+    SourceStatus,
+    WindowSpend,
+)
+
+PACKAGE = "collector.ledger"
+PARTS = ("delivered", "orphaned", "cut_short", "failed", "unattributed")
+HISTOGRAMS = ("abort_wait_seconds", "overrun_seconds", "run_duration_seconds")
+_ENDLESS = 9_000_000_000  # the bound that stands for infinity in the ledger
+
+Counters = dict[str, list[tuple[tuple[str, ...], int]]]
+
+
+def summarise(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> LedgerSummary:
+    """The ledger as it stands; `values` holds now_us, currency and horizon_us."""
+    now_us = int(values["now_us"])
+    bound = {**values, "month_us": _month_start_us(now_us)}
+    counters = _counters(connection)
+    windows = _windows(connection, bound)
+    runs = tuple(RunRecord(*row) for row in dialect.run(connection, PACKAGE, "summary_run"))
+    sources = _sources(connection, counters)
+    verdicts, evidence = _standing(connection, bound)
+    return LedgerSummary(
+        as_of_us=now_us,
+        recorded_at_us=runs[0].recorded_at_us if runs else None,
+        currency=str(values["currency"]),
+        families={
+            **_plain_counters(counters), **_window_families(windows), **_bill_families(connection),
+            **_source_families(sources), **_run_families(runs),
+        },
+        histograms=_histograms(counters),
+        windows=windows,
+        sources=sources,
+        problems=tuple(ProblemCount(*row) for row in dialect.run(connection, PACKAGE, "summary_problem")),
+        runs=runs,
+        verdicts=verdicts,
+        evidence=evidence,
+    )  # fmt: skip
+
+
+def _month_start_us(now_us: int) -> int:
+    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    return int(datetime(now.year, now.month, 1, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def _counters(connection: duckdb.DuckDBPyConnection) -> Counters:
+    """Every counter of the ledger by its name."""
+    found: Counters = defaultdict(list)
+    for name, labels, value in dialect.run(connection, PACKAGE, "summary_counter"):
+        found[name].append((tuple(labels), int(value)))
+    return found
+
+
+def _plain_counters(counters: Counters) -> dict[str, tuple[Series, ...]]:
+    """The counters that are no part of a histogram."""
+    return {
+        name: tuple(Series(labels, value) for labels, value in series)
+        for name, series in counters.items()
+        if not name.startswith(HISTOGRAMS)
+    }
+
+
+def _histograms(counters: Counters) -> dict[str, tuple[HistogramSeries, ...]]:
+    """The histograms, whose cumulative counts the ledger keeps one counter a bound."""
+    drawn = {}
+    for name in HISTOGRAMS:
+        bounds: dict[tuple[str, ...], list[tuple[float, int]]] = defaultdict(list)
+        for labels, value in counters.get(f"{name}_bucket", []):
+            upper = float(labels[-1])
+            bounds[labels[:-1]].append((float("inf") if upper >= _ENDLESS else upper, value))
+        sums = dict(counters.get(f"{name}_sum", []))
+        drawn[name] = tuple(
+            HistogramSeries(labels, _filled(held), sums.get(labels, 0) / 1e6)
+            for labels, held in sorted(bounds.items())
+        )
+    return drawn
+
+
+BOUNDS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, float("inf"))
+
+
+def _filled(held: Sequence[tuple[float, int]]) -> tuple[tuple[float, int], ...]:
+    """Cumulative counts at every bound; a bound that nothing lies under was never written."""
+    known = dict(held)
+    return tuple((bound, known.get(bound, 0)) for bound in BOUNDS_S)
+
+
+def _windows(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> tuple[WindowSpend, ...]:
+    """Spend by window and currency."""
+    return tuple(
+        WindowSpend(
+            span, currency, int(low), int(best), int(high), int(avoidable),
+            dict(zip(PARTS, map(int, parts), strict=True)),
+        )
+        for span, currency, low, best, high, avoidable, *parts in dialect.run(
+            connection, PACKAGE, "summary_window", bound
+        )
+    )  # fmt: skip
+
+
+def _window_families(windows: Sequence[WindowSpend]) -> dict[str, tuple[Series, ...]]:
+    """The gauges of the windows."""
+    spend, avoidable, inference = [], [], []
+    for window in windows:
+        amounts = {"low": window.low_nano, "best": window.best_nano, "high": window.high_nano}
+        spend += [Series((window.window, name, window.currency), nano) for name, nano in amounts.items()]
+        avoidable.append(Series((window.window, window.currency), window.avoidable_nano))
+        inference += [Series((window.window, part, window.currency), n) for part, n in window.parts.items()]
+    return {
+        "window_spend": tuple(spend),
+        "window_avoidable_spend": tuple(avoidable),
+        "window_inference_spend": tuple(inference),
+    }
+
+
+def _bill_families(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[Series, ...]]:
+    """How far the bill is settled, and how the price book compares with it."""
+    settled = dialect.run(connection, PACKAGE, "summary_settled")
+    through = dialect.run(connection, PACKAGE, "summary_through")
+    return {
+        "settled_billed_spend": tuple(Series((p, c), int(billed)) for p, c, billed, _ in settled),
+        "settled_estimated_spend": tuple(Series((p, c), int(estimated)) for p, c, _, estimated in settled),
+        "bill_settled_through_timestamp_seconds": tuple(Series((p, a), us / 1e6) for p, a, us in through),
+    }
+
+
+def _sources(connection: duckdb.DuckDBPyConnection, counters: Counters) -> tuple[SourceStatus, ...]:
+    """How every source stands."""
+    records: dict[str, dict[str, int]] = defaultdict(dict)
+    for (source, outcome), value in counters.get("source_records_total", []):
+        records[source][outcome] = value
+    return tuple(
+        SourceStatus(source, kind, bool(up), error or "", success, watermark, records[source])
+        for source, kind, up, error, success, watermark in dialect.run(connection, PACKAGE, "summary_source")
+    )
+
+
+def _source_families(sources: Sequence[SourceStatus]) -> dict[str, tuple[Series, ...]]:
+    """The gauges of the sources; a source that never succeeded has no instant of success."""
+    return {
+        "source_up": tuple(Series((s.source,), int(s.up)) for s in sources),
+        "source_last_success_timestamp_seconds": tuple(
+            Series((s.source,), s.last_success_at_us / 1e6) for s in sources if s.last_success_at_us is not None
+        ),
+        "source_watermark_timestamp_seconds": tuple(
+            Series((s.source,), s.watermark_at_us / 1e6) for s in sources if s.watermark_at_us is not None
+        ),
+    }
+
+
+def _run_families(runs: Sequence[RunRecord]) -> dict[str, tuple[Series, ...]]:
+    """When a run last went well."""
+    good = [run for run in runs if run.outcome != "invariant"]
+    return {
+        "run_last_success_timestamp_seconds": (Series((), good[0].recorded_at_us / 1e6),) if good else (),
+    }
+
+
+def _standing(
+    connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """How many attempts of the last 30 days have which verdict, and which evidence."""
+    verdicts: dict[str, int] = defaultdict(int)
+    evidence: dict[str, int] = defaultdict(int)
+    for verdict, kind, aborts in dialect.run(connection, PACKAGE, "summary_verdict", bound):
+        verdicts[verdict] += aborts
+        evidence[kind] += aborts
+    return dict(verdicts), dict(evidence)

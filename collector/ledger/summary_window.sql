@@ -1,0 +1,66 @@
+-- One row per window and currency: what was lost in it, with its bounds, and what all inference cost.
+WITH
+win AS (
+    SELECT unnest([
+        {'span': '1d', 'from_us': $now_us - 86400000000}, {'span': '7d', 'from_us': $now_us - 604800000000},
+        {'span': '30d', 'from_us': $now_us - 2592000000000}, {'span': 'month', 'from_us': $month_us}
+    ], recursive := true)
+),
+lost AS (
+    SELECT
+        w.span, v.currency,
+        sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.orphaned_low_nano ELSE 0 END) AS low_nano,
+        sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.orphaned_nano ELSE 0 END) AS best_nano,
+        sum(v.orphaned_high_nano) AS high_nano,
+        sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.avoidable_nano ELSE 0 END) AS avoidable_nano
+    FROM verdict_current AS v
+    JOIN win AS w ON v.finished_at_us > w.from_us AND v.finished_at_us <= $now_us
+    WHERE v.currency IS NOT NULL AND v.finished_at_us > $now_us - 2764800000000
+    GROUP BY ALL
+),
+-- An unmatched abort may have cost what its buckets hold unattributed, and no more.
+unmatched AS (
+    SELECT DISTINCT w.span, v.provider, v.account, v.model,
+        v.started_at_us // 3600000000 * 3600000000 AS from_us,
+        (coalesce(v.ended_at_us, v.started_at_us) + $horizon_us) // 3600000000 * 3600000000 + 3600000000 AS to_us
+    FROM verdict_current AS v
+    JOIN win AS w ON v.started_at_us > w.from_us AND v.started_at_us <= $now_us
+    WHERE v.verdict IN ('unmatched', 'pending') AND v.started_at_us > $now_us - 2764800000000
+),
+open_bucket AS (
+    SELECT DISTINCT u.span, b.currency, b.provider, b.account, b.model, b.usage_kind, b.price_class,
+        b.usage_start_us, b.usage_end_us, b.unattributed_nano
+    FROM unmatched AS u
+    JOIN bucket_current AS b
+        ON b.provider = u.provider AND b.model = u.model AND (u.account IS NULL OR b.account = u.account)
+        AND b.usage_start_us < u.to_us AND b.usage_end_us > u.from_us
+    WHERE b.settled AND b.unattributed_nano > 0
+),
+cap AS (
+    SELECT span, currency, sum(unattributed_nano) AS nano FROM open_bucket GROUP BY ALL
+),
+part AS (
+    SELECT
+        w.span, b.currency,
+        sum(CASE WHEN b.settled THEN b.orphaned_nano ELSE coalesce(b.estimated_orphaned_nano, 0) END) AS orphaned,
+        sum(CASE WHEN b.settled THEN b.cut_short_nano ELSE coalesce(b.estimated_cut_short_nano, 0) END) AS cut_short,
+        sum(CASE WHEN b.settled THEN b.failed_nano ELSE coalesce(b.estimated_failed_nano, 0) END) AS failed,
+        sum(CASE WHEN b.settled THEN b.unattributed_nano ELSE 0 END) AS unattributed,
+        sum(CASE WHEN b.settled THEN b.delivered_nano ELSE coalesce(
+            b.estimated_nano - coalesce(b.estimated_orphaned_nano, 0) - coalesce(b.estimated_cut_short_nano, 0)
+            - coalesce(b.estimated_failed_nano, 0), 0) END) AS delivered
+    FROM bucket_current AS b
+    JOIN win AS w ON b.usage_start_us >= w.from_us // 3600000000 * 3600000000 AND b.usage_start_us < $now_us
+    WHERE b.currency IS NOT NULL AND b.model <> '' AND b.usage_start_us > $now_us - 2764800000000
+    GROUP BY ALL
+)
+SELECT
+    w.span, c.currency, coalesce(l.low_nano, 0), coalesce(l.best_nano, 0),
+    coalesce(l.high_nano, 0) + coalesce(k.nano, 0), coalesce(l.avoidable_nano, 0), coalesce(p.delivered, 0),
+    coalesce(p.orphaned, 0), coalesce(p.cut_short, 0), coalesce(p.failed, 0), coalesce(p.unattributed, 0)
+FROM win AS w
+CROSS JOIN (SELECT currency FROM lost UNION SELECT currency FROM part UNION SELECT $currency) AS c
+LEFT JOIN lost AS l ON l.span = w.span AND l.currency = c.currency
+LEFT JOIN part AS p ON p.span = w.span AND p.currency = c.currency
+LEFT JOIN cap AS k ON k.span = w.span AND k.currency = c.currency
+ORDER BY c.currency, w.span

@@ -1,0 +1,332 @@
+"""One run: the only place that knows the order of the rooms.
+
+In: a Config, the run's now, and what to do with progress. Out: a RunSummary. Each piece of a file is committed
+with its place; everything that is derived is one later transaction, checked by every invariant before it is
+committed. A source that fails is skipped, its place stays; a broken invariant rolls the derived part back.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files as resource_files
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from collector.config import (
+    ClientLogSource,
+    CloudLoggingFileSource,
+    Config,
+    GcpBillingFileSource,
+    NginxSource,
+    SourceConfig,
+)
+from collector.correlate.steps import correlate
+from collector.costing.steps import cost, keep
+from collector.ledger import append, counters, dialect, store
+from collector.ledger.summary import BOUNDS_S, summarise
+from collector.problems import BrokenInvariantError, OperatingError, UsageError
+from collector.records import LedgerSummary, RunRecord, RunSummary, instant_text
+from collector.sources import cloud_logging, gcp_billing, observers
+from collector.sources.files import FileCursor, read_lines
+
+LEDGER = "collector.ledger"
+CHUNK_BYTES = 32 << 20
+LOCK_WAIT_S = 10.0
+SILENCE_US = 24 * 3_600_000_000
+
+Progress = Callable[[str, int, int], None]  # source, bytes done, bytes in all
+
+
+def _no_progress(_source: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading one source came to."""
+
+    new: int
+    error: str
+
+
+def run_once(
+    config: Config, *, now_us: int, bill: bool = True, show: Progress = _no_progress, wait_s: float = LOCK_WAIT_S
+) -> RunSummary:
+    """One whole pass: every source to its end, everything correlated, priced, checked and committed.
+
+    With `bill` false the billing sources are left alone. Raises UsageError when `now_us` lies before the last run,
+    LedgerBusyError when another process holds the ledger, BrokenInvariantError when the books do not add up (what
+    was read stays, what was derived is rolled back).
+    """
+    began = time.monotonic()
+    with store.opened(config.ledger_path, wait_s=wait_s, sleep=time.sleep) as connection:
+        values = _values(connection, config, now_us)
+        readings = {
+            source.name: _read(connection, config, source, values, show)
+            for source in config.sources
+            if bill or source.kind != "gcp-billing-file"
+        }
+        failed = tuple(name for name, reading in readings.items() if reading.error)
+        new = sum(reading.new for reading in readings.values())
+        outcome = "problem" if failed else "ok"
+        try:
+            counts = _derive(connection, config, values, (outcome, new, began))
+        except BrokenInvariantError:
+            _remember_run(connection, values, ("invariant", new, began))
+            raise
+        summary = summarise(connection, values)
+    return RunSummary(summary.runs[0], failed, {"rows_new": new, **counts}, summary)
+
+
+def latest(config: Config, *, as_of_us: int | None = None, wait_s: float = LOCK_WAIT_S) -> LedgerSummary:
+    """What was known by `as_of_us`, or by the last committed run."""
+    with reading(config, as_of_us=as_of_us, wait_s=wait_s) as (connection, values):
+        return summarise(connection, values)
+
+
+@contextmanager
+def reading(
+    config: Config, *, as_of_us: int | None = None, wait_s: float = LOCK_WAIT_S
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Mapping[str, Any]]]:
+    """The ledger for looking at, as it was known by `as_of_us`; nothing is written."""
+    if not config.ledger_path.exists():
+        raise UsageError(f"ledger {config.ledger_path}: there is none yet. Make a first run: orphaned run --once")
+    with store.opened(config.ledger_path, wait_s=wait_s, sleep=time.sleep) as connection:
+        last = connection.execute("SELECT max(recorded_at_us) FROM run").fetchall()[0][0]
+        if last is None:
+            raise UsageError(
+                f"ledger {config.ledger_path}: no run has been committed yet. Run: orphaned run --once"
+            )
+        now_us = last if as_of_us is None else as_of_us
+        dialect.set_variables(connection, {"now_us": now_us})
+        if as_of_us is not None:
+            dialect.script(connection, LEDGER, ["as_of"])
+        yield connection, {
+            "now_us": now_us, "currency": config.currency, "horizon_us": config.correlation.horizon_us,
+        }  # fmt: skip
+
+
+def _values(connection: duckdb.DuckDBPyConnection, config: Config, now_us: int) -> dict[str, Any]:
+    """What the steps of this run are told; a new run number is taken and kept even if the run dies."""
+    last = connection.execute("SELECT max(recorded_at_us) FROM run").fetchall()[0][0]
+    if last is not None and now_us < last:
+        raise UsageError(
+            f"--as-of {instant_text(now_us)} lies before the last run ({instant_text(last)}): knowledge is recorded in "
+            "the order of time. Use a later instant, or another ledger."
+        )
+    run_id = append.progress(connection, "run_id") + 1
+    append.set_progress(connection, "run_id", run_id)
+    return {
+        "run_id": run_id, "now_us": now_us, "currency": config.currency,
+        "horizon_us": config.correlation.horizon_us, "skew_us": config.correlation.clock_skew_us,
+        "settle_after_us": config.billing.settle_after_us, "with_credits": config.billing.credits == "include",
+    }  # fmt: skip
+
+
+# Reading ------------------------------------------------------------------------------------------------
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    config: Config,
+    source: SourceConfig,
+    values: Mapping[str, Any],
+    show: Progress,
+) -> Reading:
+    """Read one source to its end; an operating error ends its turn and is remembered."""
+    new, error = 0, ""
+    try:
+        for taken in _taken(connection, config, source, values, show):
+            new += taken.new
+        error = _unreadable(connection, source)
+    except (OSError, OperatingError) as trouble:
+        error = str(trouble)
+    state = {**values, "source": source.name, "kind": source.kind, "up": not error, "error": error}
+    connection.begin()
+    kept = dialect.run(connection, LEDGER, "source_state_get", state)
+    success, watermark = (values["now_us"], values["now_us"]) if not error else (kept[0] if kept else (None, None))
+    dialect.run(connection, LEDGER, "source_state_drop", state)
+    dialect.run(connection, LEDGER, "source_state_put", {**state, "success": success, "watermark": watermark})
+    connection.commit()
+    return Reading(new, error)
+
+
+def _taken(
+    connection: duckdb.DuckDBPyConnection,
+    config: Config,
+    source: SourceConfig,
+    values: Mapping[str, Any],
+    show: Progress,
+) -> Iterator[append.Taken]:
+    """Every new piece of the source's files, taken in."""
+    kind, stage = _mapping(config, source)
+    cursors = [
+        FileCursor.from_json(json.loads(row[0]))
+        for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
+    ]
+    newest = connection.execute("SELECT coalesce(max(file_id), 0) FROM source_file").fetchall()[0][0]
+    bound = {**values, "provider": getattr(source, "provider", "")}
+    for chunk in read_lines(
+        source.name, [source.path], config.root, cursors, now_us=values["now_us"], next_file_id=newest + 1,
+        parses=_is_object, chunk_bytes=CHUNK_BYTES, progress=partial(show, source.name),
+    ):  # fmt: skip
+        delivery = append.Delivery(
+            source.name, chunk.path, chunk.file_id, chunk.table, chunk.lines, chunk.blank, chunk.problems,
+            chunk.lines - chunk.table.num_rows - chunk.blank, json.dumps(chunk.cursor.to_json()),
+        )  # fmt: skip
+        yield append.take(connection, delivery, kind=kind, stage=stage, values=bound)
+
+
+def _is_object(text: str) -> bool:
+    """Whether an unterminated last line is a whole JSON object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _unreadable(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> str:
+    """Why a file of the source could not be read, if one could not: then the source has not been read to its end."""
+    for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name}):
+        cursor = FileCursor.from_json(json.loads(row[0]))
+        if cursor.trouble and cursor.size < 0:
+            return f"{cursor.path}: {cursor.trouble}"
+    return ""
+
+
+def _mapping(config: Config, source: SourceConfig) -> tuple[str, append.Stage]:
+    """The record kind of a source, and what makes rows of its lines."""
+    if isinstance(source, ClientLogSource):
+        return "client_call", observers.stage_client_log
+    if isinstance(source, NginxSource):
+        service, routes = source.service or source.name, source.routes
+        return "client_call", lambda connection: observers.stage_nginx(connection, service, routes)
+    if isinstance(source, CloudLoggingFileSource):
+        provider, fields = source.provider, source.fields
+        return "backend_completion", lambda connection: cloud_logging.stage(connection, provider, fields)
+    if isinstance(source, GcpBillingFileSource):
+        providers = {s.provider for s in config.sources if isinstance(s, CloudLoggingFileSource)}
+        fallback = providers.pop() if len(providers) == 1 else None
+        return "billing_line", lambda connection: gcp_billing.stage(connection, config.skus, fallback)
+    raise UsageError(f"source {source.name}: kind {source.kind} is not available in this version")
+
+
+# Deriving -----------------------------------------------------------------------------------------------
+
+
+def _derive(
+    connection: duckdb.DuckDBPyConnection,
+    config: Config,
+    values: Mapping[str, Any],
+    told: tuple[str, int, float],
+) -> dict[str, int]:
+    """Everything from matching to the counters, in one transaction that the invariants have passed."""
+    batch_id = append.progress(connection, "batch_id")
+    bound = {**values, "from_batch": append.progress(connection, "derived_batch"), "to_batch": batch_id}
+    connection.begin()
+    try:
+        _tell_sources(connection, config, values)
+        correlate(connection, bound, _by_hop(config))
+        cost(connection, bound, config.policies, config.prices)
+        check_invariants(connection, bound)
+        keep(connection)
+        counters.count_verdicts(connection, bound)
+        append.set_progress(connection, "derived_batch", batch_id)
+        counts = {
+            "verdicts_changed": _rows(connection, "verdict_changed"),
+            "buckets_changed": _rows(connection, "bucket_changed"),
+        }
+        _note_run(connection, values, told)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return counts
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return connection.table(table).count("*").fetchall()[0][0]
+
+
+def _observers(config: Config) -> Sequence[ClientLogSource | NginxSource]:
+    return [s for s in config.sources if isinstance(s, ClientLogSource | NginxSource)]
+
+
+def _by_hop(config: Config) -> list[str]:
+    """The observers, innermost first."""
+    return [s.name for s in sorted(_observers(config), key=lambda s: s.hop)]
+
+
+def _tell_sources(connection: duckdb.DuckDBPyConnection, config: Config, values: Mapping[str, Any]) -> None:
+    """Temporary tables: who observes from where, and how far each provider's completion log has been read."""
+    read_to = {
+        row[0]: row[1] for row in connection.execute("SELECT source, watermark_at_us FROM source_state").fetchall()
+    }
+    now_us = values["now_us"]
+    seen = [(s.name, s.hop, s.absorbs, min(read_to.get(s.name) or 0, now_us)) for s in _observers(config)]
+    connection.register("observer", pa.table({
+        "source": pa.array([row[0] for row in seen], pa.string()),
+        "hop": pa.array([row[1] for row in seen], pa.int32()),
+        "absorbs": pa.array([row[2] for row in seen], pa.bool_()),
+        "watermark_at_us": pa.array([row[3] for row in seen], pa.int64()),
+    }))  # fmt: skip
+    marks: dict[str, int] = {}
+    for source in config.sources:
+        if isinstance(source, CloudLoggingFileSource):
+            mark = min(read_to.get(source.name) or 0, now_us)
+            marks[source.provider] = min(marks.get(source.provider, now_us), mark)
+    reach = {p: now_us if now_us - mark >= SILENCE_US else mark for p, mark in marks.items()}
+    for name, column, held in (
+        ("completion_source", "watermark_at_us", marks),
+        ("provider_reach", "reach_at_us", reach),
+    ):
+        connection.register(name, pa.table({
+            "provider": pa.array(list(held), pa.string()), column: pa.array(list(held.values()), pa.int64()),
+        }))  # fmt: skip
+
+
+def check_invariants(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
+    """Raise BrokenInvariantError when any file of ledger/invariants selects a row."""
+    for name in invariant_names():
+        rows = dialect.run(connection, "collector.ledger.invariants", name, values)
+        if rows:
+            raise BrokenInvariantError(
+                f"invariant {name} is broken by {len(rows)} rows, the first: {rows[0]}. Nothing of this run's results "
+                "was kept; the last good figures stand. This is a defect of orphaned-inference: please report it."
+            )
+
+
+def invariant_names() -> list[str]:
+    """The names of all invariants, in the order in which they are checked."""
+    folder = resource_files("collector.ledger.invariants")
+    return sorted(item.name[:-4] for item in folder.iterdir() if item.name.endswith(".sql"))
+
+
+def _note_run(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], told: tuple[str, int, float]) -> None:
+    """Put the run on record, and let the counters of runs grow."""
+    outcome, new, began = told
+    milliseconds = round((time.monotonic() - began) * 1000)
+    record = RunRecord(values["run_id"], values["now_us"], outcome, milliseconds, new)
+    connection.execute(
+        "INSERT INTO run VALUES ($1, $2, $3, $4, $5)",
+        [record.run_id, record.recorded_at_us, record.outcome, record.duration_ms, record.rows_new],
+    )
+    counters.note(connection, values, "runs_total", [outcome], 1)
+    if outcome == "invariant":
+        counters.note(connection, values, "invariant_violations_total", [], 1)
+    counters.note_duration(connection, values, milliseconds, BOUNDS_S)
+    counters.fold(connection, values)
+
+
+def _remember_run(
+    connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], told: tuple[str, int, float]
+) -> None:
+    """Put a run on record whose results were rolled back."""
+    connection.begin()
+    _note_run(connection, values, told)
+    connection.commit()

@@ -1,0 +1,66 @@
+-- One row per line of the batch: the completion it tells, with token counts split into leaves, or its fate.
+CREATE OR REPLACE TEMP VIEW completion_parsed AS
+WITH typed AS (
+    SELECT
+        *,
+        instant_us(finished_at) AS finished_at_us,
+        seconds_us(latency) AS latency_us,
+        coalesce(starts_with(model, 'claude') OR contains(model, 'anthropic'), false) AS is_claude
+    FROM completion_field
+),
+-- Whether a provider's counts include one another (source: collector/sources/token_counts.py).
+leaves AS (
+    SELECT
+        *,
+        CASE WHEN is_claude THEN 0 WHEN getvariable('cached_inside')::BOOLEAN THEN coalesce(whole(cached_input_tokens), 0) ELSE 0 END
+            AS cached_inside,
+        CASE WHEN is_claude OR getvariable('thinking_inside')::BOOLEAN THEN coalesce(whole(thinking_tokens), 0) ELSE 0 END
+            AS thinking_inside
+    FROM typed
+)
+SELECT
+    getvariable('source')::VARCHAR AS source,
+    getvariable('provider')::VARCHAR AS provider,
+    account,
+    completion_id,
+    request_id,
+    lower(split_part(trace_id, '/', -1)) AS trace_id,
+    lower(span_id) AS span_id,
+    response_id,
+    CASE WHEN contains(model, 'models/') THEN split_part(model, '/', -1) ELSE model END AS model,
+    TRY_CAST(stream AS BOOLEAN) AS stream,
+    CASE WHEN status IS NULL OR status = 'ok' THEN 'ok' WHEN status = 'cancelled' THEN 'cancelled' ELSE 'error' END AS status,
+    finished_at_us - latency_us AS received_at_us,
+    NULL::BIGINT AS first_byte_at_us,
+    finished_at_us,
+    whole(input_tokens) - cached_inside AS input_tokens,
+    whole(cached_input_tokens) AS cached_input_tokens,
+    whole(output_tokens) - thinking_inside AS output_tokens,
+    whole(thinking_tokens) AS thinking_tokens,
+    whole(images) AS images,
+    price_class,
+    log_name,
+    insert_id,
+    getvariable('file_id')::BIGINT AS file_id,
+    line_no,
+    getvariable('batch_id')::BIGINT AS batch_id,
+    CASE
+        WHEN NOT is_object THEN 'not a JSON object'
+        WHEN model IS NULL AND status IS NULL AND input_tokens IS NULL AND output_tokens IS NULL AND images IS NULL
+        THEN 'ignored'
+        WHEN completion_id IS NULL OR completion_id = '' THEN 'no completion id'
+        WHEN model IS NULL OR model = '' OR model[1] IN ('{', '[') THEN 'no model'
+        WHEN finished_at IS NULL THEN 'no time of finish'
+        WHEN finished_at_us IS NULL THEN 'the time of finish is no instant of RFC 3339 between 2000 and 2100'
+        WHEN latency IS NOT NULL AND (latency_us IS NULL OR latency_us < 0 OR latency_us > 2592000000000)
+        THEN 'the latency is no duration'
+        WHEN stream IS NOT NULL AND stream NOT IN ('true', 'false') THEN '"stream" is neither true nor false'
+        WHEN is_no_count(input_tokens) THEN 'the input tokens are no count'
+        WHEN is_no_count(cached_input_tokens) THEN 'the cached input tokens are no count'
+        WHEN is_no_count(output_tokens) THEN 'the output tokens are no count'
+        WHEN is_no_count(thinking_tokens) THEN 'the thinking tokens are no count'
+        WHEN is_no_count(images) THEN 'the images are no count'
+        WHEN coalesce(whole(input_tokens), 0) < cached_inside THEN 'more cached input tokens than input tokens'
+        WHEN coalesce(whole(output_tokens), 0) < thinking_inside THEN 'more thinking tokens than output tokens'
+    END AS fate
+FROM leaves;

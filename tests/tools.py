@@ -1,0 +1,22 @@
+"""Outside programs that tests need: found, or installed by apt where allowed, or the test is skipped."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+
+def need(program: str, package: str) -> str:
+    """The path of `program`. Root gets Debian's `package` installed; for others the test is skipped."""
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found:
+        return found
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+            subprocess.run(["apt-get", *step], env=quiet, check=False, capture_output=True, timeout=300)
+        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if not found:
+        pytest.skip(f"{program} is missing and could not be installed: apt-get install {package}")
+    return found
