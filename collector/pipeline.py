@@ -275,6 +275,10 @@ def _tell_sources(connection: duckdb.DuckDBPyConnection, config: Config, values:
         "absorbs": pa.array([row[2] for row in seen], pa.bool_()),
         "watermark_at_us": pa.array([row[3] for row in seen], pa.int64()),
     }))  # fmt: skip
+    bills = [s.name for s in config.sources if isinstance(s, GcpBillingFileSource)]
+    connection.register("bill_source", pa.table({
+        "source": pa.array(bills, pa.string()), "listed_no": pa.array(range(len(bills)), pa.int32()),
+    }))  # fmt: skip
     marks: dict[str, int] = {}
     for source in config.sources:
         if isinstance(source, CloudLoggingFileSource):

@@ -154,6 +154,7 @@ class Fields(Section):
     status: FieldPaths = field_paths("jsonPayload.status")
     finished_at: FieldPaths = field_paths("timestamp")
     latency: FieldPaths = field_paths("httpRequest.latency")
+    first_byte_at: FieldPaths = field_paths("jsonPayload.first_byte_at")
     input_tokens: FieldPaths = field_paths("jsonPayload.usage.input_tokens")
     cached_input_tokens: FieldPaths = field_paths("jsonPayload.usage.cached_input_tokens")
     output_tokens: FieldPaths = field_paths("jsonPayload.usage.output_tokens")

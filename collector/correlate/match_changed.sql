@@ -30,3 +30,17 @@ FROM member AS m
 JOIN attempt AS a ON a.completion_no = m.completion_no
 JOIN candidate AS c ON c.completion_no = m.completion_no
 WHERE m.is_abort
+UNION ALL
+-- Without a completion the attempt still stands on its outermost observer's row; the others say that they do not.
+SELECT
+    n.suspect_no, NULL, NULL, NULL, NULL, 'none', NULL, o.outer_no, false, false, NULL
+FROM node AS n
+JOIN (
+    SELECT l.node_no, min(a.suspect_no) AS outer_no
+    FROM link AS l
+    JOIN node AS n ON n.node_no = l.node_no
+    JOIN node AS a ON a.node_no = l.other_no
+    WHERE a.suspect_no IS NOT NULL AND a.outcome = 'aborted' AND (a.hop, -a.node_no) > (n.hop, -n.node_no)
+    GROUP BY l.node_no
+) AS o ON o.node_no = n.node_no
+WHERE n.suspect_no IS NOT NULL AND n.outcome = 'aborted' AND n.node_no NOT IN (SELECT node_no FROM matched)

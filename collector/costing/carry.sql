@@ -41,7 +41,7 @@ movable AS (
         AND s.finished_at_us >= b.usage_start_us AND s.finished_at_us < b.usage_end_us
         AND s.received_at_us < b.usage_start_us
         AND (b.price_class IS NULL OR s.price_class = b.price_class)
-    LEFT JOIN (SELECT DISTINCT provider, account, model FROM billing_line WHERE counts AND usage_kind = 'thinking') AS t
+    LEFT JOIN (SELECT DISTINCT provider, account, model FROM bill_line WHERE usage_kind = 'thinking') AS t
         ON t.provider = b.provider AND t.account = b.account AND t.model = b.model
     ASOF LEFT JOIN policy_decision AS d
         ON d.provider = s.provider AND d.model = s.model AND d.status = s.status AND d.from_us <= s.finished_at_us

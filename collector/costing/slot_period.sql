@@ -6,9 +6,8 @@ slot AS (
 ),
 period AS (
     SELECT DISTINCT provider, account, model, usage_kind, usage_start_us, usage_end_us
-    FROM billing_line
-    WHERE counts
-        AND usage_start_us BETWEEN (SELECT min(slot_at_us) FROM slot) - 2764800000000
+    FROM bill_line
+    WHERE usage_start_us BETWEEN (SELECT min(slot_at_us) FROM slot) - 2764800000000
         AND (SELECT max(slot_at_us) FROM slot)
 ),
 covering AS (

@@ -11,7 +11,7 @@ slot AS (
         AND u.slot_at_us < (SELECT max(hour_at_us) FROM touched_hour) + 3600000000
 ),
 split AS (
-    SELECT DISTINCT provider, account, model FROM billing_line WHERE counts AND usage_kind = 'thinking'
+    SELECT DISTINCT provider, account, model FROM bill_line WHERE usage_kind = 'thinking'
 ),
 leaf AS (
     SELECT * EXCLUDE (batch_id) REPLACE (thinking_tokens AS thinking_tokens),

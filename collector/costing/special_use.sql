@@ -2,7 +2,7 @@
 CREATE OR REPLACE TEMP TABLE special_use AS
 WITH
 split AS (
-    SELECT DISTINCT provider, account, model FROM billing_line WHERE counts AND usage_kind = 'thinking'
+    SELECT DISTINCT provider, account, model FROM bill_line WHERE usage_kind = 'thinking'
 ),
 work AS (
     SELECT s.*, (s.provider, s.account, s.model) IN (SELECT (provider, account, model) FROM split) AS thinking_apart

@@ -16,7 +16,7 @@ from collector.ledger import dialect
 
 PACKAGE = "collector.costing"
 
-SPECIALS = ("usage_slot_add", "special_touched")
+SPECIALS = ("bill_day_add", "overshadowed", "bill_line", "two_bills", "usage_slot_add", "special_touched")
 BUCKETS = (
     "special_drop", "special_put", "touched_point", "waiting_account", "touched_period", "touched_hour",
     "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry", "full_bucket",

@@ -15,8 +15,8 @@ period AS (
     SELECT
         provider, account, model, usage_kind, usage_start_us, usage_end_us,
         bool_or(batch_id > $from_batch) AS has_new
-    FROM billing_line
-    WHERE counts AND usage_start_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+    FROM bill_line
+    WHERE usage_start_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
     GROUP BY ALL
 ),
 ripe AS (
@@ -32,8 +32,8 @@ ripe AS (
 -- A model whose bill shows thinking apart for the first time has its output drawn again everywhere.
 split AS (
     SELECT provider, account, model
-    FROM billing_line
-    WHERE counts AND usage_kind = 'thinking'
+    FROM bill_line
+    WHERE usage_kind = 'thinking'
     GROUP BY ALL
     HAVING min(batch_id) > $from_batch AND $from_batch > 0
 ),
@@ -45,6 +45,13 @@ core AS (
         AND t.at_us >= p.usage_start_us AND t.at_us < p.usage_end_us
     UNION
     SELECT provider, account, model, usage_kind, usage_start_us, usage_end_us FROM period WHERE has_new
+    UNION
+    -- a day that a second source bills is drawn again, whoever counts now
+    SELECT DISTINCT l.provider, l.account, l.model, l.usage_kind, l.usage_start_us, l.usage_end_us
+    FROM billing_line AS l
+    SEMI JOIN (SELECT * FROM overshadowed WHERE is_new) AS o
+        ON o.provider = l.provider AND o.account = l.account
+        AND o.day_at_us = l.usage_start_us // 86400000000 * 86400000000
     UNION
     SELECT * FROM ripe
     UNION

@@ -49,7 +49,7 @@ told AS (
     SELECT
         s.*, c.line_no, c.batch_id,
         hash(c.completion_id, c.account, c.request_id, c.trace_id, c.span_id, c.response_id, c.model, c.stream,
-            c.status, c.received_at_us, c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens,
+            c.status, c.received_at_us, c.first_byte_at_us, c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens,
             c.thinking_tokens, c.images, c.price_class) AS content
     FROM suspected AS s
     JOIN backend_completion AS c ON c.rowid = s.row_no

@@ -129,6 +129,11 @@ CREATE TABLE IF NOT EXISTS chosen_match (
     bytes_total BIGINT
 );
 
+-- One row per billing source, account and UTC day that it has lines for.
+CREATE TABLE IF NOT EXISTS bill_day (
+    source VARCHAR, provider VARCHAR, account VARCHAR, day_at_us BIGINT, batch_id BIGINT
+);
+
 -- Many rows per quarter of an hour and kind of work: what the logs say was used, added up batch by batch.
 CREATE TABLE IF NOT EXISTS usage_slot (
     slot_at_us BIGINT, provider VARCHAR, account VARCHAR, model VARCHAR, price_class VARCHAR, status VARCHAR,

@@ -19,7 +19,7 @@ PACKAGE = "collector.sources"
 Path = Sequence[str]
 FIELDS = (
     "completion_id", "request_id", "trace_id", "span_id", "response_id", "model", "stream", "status", "finished_at",
-    "latency", "input_tokens", "cached_input_tokens", "output_tokens", "thinking_tokens", "images", "price_class",
+    "latency", "first_byte_at", "input_tokens", "cached_input_tokens", "output_tokens", "thinking_tokens", "images", "price_class",
     "account",
 )  # fmt: skip
 _VIEW = "CREATE OR REPLACE TEMP VIEW completion_field AS "

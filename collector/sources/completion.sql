@@ -5,6 +5,7 @@ WITH typed AS (
         *,
         instant_us(finished_at) AS finished_at_us,
         seconds_us(latency) AS latency_us,
+        instant_us(first_byte_at) AS first_byte_us,
         coalesce(starts_with(model, 'claude') OR contains(model, 'anthropic'), false) AS is_claude
     FROM completion_field
 ),
@@ -31,7 +32,7 @@ SELECT
     TRY_CAST(stream AS BOOLEAN) AS stream,
     CASE WHEN status IS NULL OR status = 'ok' THEN 'ok' WHEN status = 'cancelled' THEN 'cancelled' ELSE 'error' END AS status,
     finished_at_us - latency_us AS received_at_us,
-    NULL::BIGINT AS first_byte_at_us,
+    first_byte_us AS first_byte_at_us,
     finished_at_us,
     whole(input_tokens) - cached_inside AS input_tokens,
     whole(cached_input_tokens) AS cached_input_tokens,
@@ -54,6 +55,7 @@ SELECT
         WHEN finished_at_us IS NULL THEN 'the time of finish is no instant of RFC 3339 between 2000 and 2100'
         WHEN latency IS NOT NULL AND (latency_us IS NULL OR latency_us < 0 OR latency_us > 2592000000000)
         THEN 'the latency is no duration'
+        WHEN first_byte_at IS NOT NULL AND first_byte_us IS NULL THEN 'the time of the first byte is no instant'
         WHEN stream IS NOT NULL AND stream NOT IN ('true', 'false') THEN '"stream" is neither true nor false'
         WHEN is_no_count(input_tokens) THEN 'the input tokens are no count'
         WHEN is_no_count(cached_input_tokens) THEN 'the cached input tokens are no count'

@@ -10,8 +10,8 @@ line AS (
     SELECT
         provider, account, model, usage_kind, currency, usage_start_us, usage_end_us,
         sum(cost_nano::HUGEINT + CASE WHEN $with_credits THEN credit_nano ELSE 0 END) AS nano
-    FROM billing_line
-    WHERE counts AND usage_start_us >= (SELECT min(usage_start_us) FROM drawn)
+    FROM bill_line
+    WHERE usage_start_us >= (SELECT min(usage_start_us) FROM drawn)
         AND usage_start_us <= (SELECT max(usage_start_us) FROM drawn)
     GROUP BY ALL
 )

@@ -1,0 +1,260 @@
+"""The whole pipeline against worlds that know the truth: verdicts, money, buckets and counts over many seeds.
+
+Every world is small, so that many fit: the failing seed stands in the test's id.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from collector.config import Config
+from collector.records import instant_us
+from tests.helpers import NANO, PARTS, Row, buckets, rows, settled, source_counts, true_counts, verdicts
+from tests.world import TrueAbort, TrueBucket, World, WorldSpec, build
+from tests.world_spec import APP, BACKEND, BILL, EDGE
+
+CALLS = 400
+BurdenKey = tuple[int, str, str, str, str]
+
+SPECS: dict[str, Callable[[int], WorldSpec]] = {
+    "clean": lambda seed: WorldSpec(seed=seed, calls=CALLS),
+    "rough": lambda seed: WorldSpec.rough(seed, calls=CALLS),
+    "traces": lambda seed: WorldSpec(seed=seed, calls=CALLS, id_share=0.0, trace_share=1.0),
+    "responses": lambda seed: WorldSpec(seed=seed, calls=CALLS, id_share=0.0, response_id_share=1.0),
+    "mixed ids": lambda seed: WorldSpec(
+        seed=seed, calls=CALLS, id_share=0.4, trace_share=0.5, response_id_share=0.6
+    ),
+    "daily": lambda seed: WorldSpec(seed=seed, calls=CALLS, daily=True),
+    "two currencies": lambda seed: WorldSpec(seed=seed, calls=CALLS, second_currency="EUR"),
+    "no bill": lambda seed: WorldSpec(seed=seed, calls=CALLS, bill="none"),
+    "partial": lambda seed: WorldSpec(seed=seed, calls=CALLS, bill="partial"),
+    "late": lambda seed: WorldSpec(seed=seed, calls=CALLS, bill="late"),
+    "corrected": lambda seed: WorldSpec(seed=seed, calls=CALLS, bill="corrected"),
+    "bill ends": lambda seed: WorldSpec(seed=seed, calls=CALLS, bill="partial", bill_reaches=False),
+    "no credits": lambda seed: WorldSpec(seed=seed, calls=CALLS, credit_share=0.6, credits="exclude"),
+    "credits": lambda seed: WorldSpec(seed=seed, calls=CALLS, credit_share=0.6, fine_cost_share=0.5),
+    "skewed": lambda seed: WorldSpec(
+        seed=seed, calls=CALLS, skew_ms=MappingProxyType({APP: 1500, EDGE: -900, BACKEND: 700})
+    ),
+    "one id": lambda seed: WorldSpec(seed=seed, calls=CALLS, abort_share=0.3, retry_share=1.0, same_id_share=1.0),
+    "free": lambda seed: WorldSpec(seed=seed, calls=CALLS, cancelled_billed=False, backend_error_share=0.05),
+    "unlogged": lambda seed: WorldSpec(seed=seed, calls=CALLS, unlogged_share=0.2, lost_share=0.1),
+    "lost ends": lambda seed: WorldSpec(seed=seed, calls=CALLS, lost_ended_share=0.1, kills=2),
+    "no process": lambda seed: WorldSpec(seed=seed, calls=CALLS, log_process=False, kills=2),
+    "no proxy": lambda seed: WorldSpec(seed=seed, calls=CALLS, proxy_share=0.0),
+    "all proxied": lambda seed: WorldSpec(seed=seed, calls=CALLS, proxy_share=1.0, proxy_only_share=0.3),
+    "one stream": lambda seed: WorldSpec(seed=seed, calls=CALLS, hours=0, daily=True, second_currency="EUR"),
+}
+CASES = [
+    *(("clean", seed) for seed in range(1, 21)),
+    *(("rough", seed) for seed in range(1, 21)),
+    *((name, seed) for name in SPECS if name not in {"clean", "rough"} for seed in (101, 102)),
+]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A world, and what one run made of it."""
+
+    world: World
+    config: Config
+    verdicts: list[Row]
+    buckets: list[Row]
+    shares: list[Row]
+
+    @property
+    def pairs(self) -> Iterator[tuple[TrueAbort, Row]]:
+        """Each true abort with its row."""
+        row_of = {(row["observer"], row["call_id"], row["started_at_us"]): row for row in self.verdicts}
+        for abort in self.world.aborts:
+            yield abort, row_of[_key(abort)]
+
+
+def _key(abort: TrueAbort) -> tuple[str, str, int]:
+    return abort.observer, abort.call_id, instant_us(abort.started_at)
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0].replace(' ', '-')}-seed{case[1]}")
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """One run over one whole world."""
+    name, seed = request.param
+    return _found(build(SPECS[name](seed)), tmp_path_factory.mktemp("world"))
+
+
+def _found(world: World, directory: Path) -> Found:
+    config = settled(world, directory)
+    return Found(world, config, verdicts(config), buckets(config), rows(config, "bucket_share"))
+
+
+def test_every_abort_has_its_verdict(found: Found) -> None:
+    """Exactly the true aborts are found, each with its verdict, reason, completion and money row."""
+    expected = {
+        _key(a): (a.verdict, a.reason, a.completion_id, a.on_money_row) for a in found.world.aborts
+    }
+    rows_found = {
+        (row["observer"], row["call_id"], row["started_at_us"]): (
+            row["verdict"], row["reason"], row["completion_id"], row["money_row"],
+        )
+        for row in found.verdicts
+    }  # fmt: skip
+    assert rows_found == expected
+    assert len(found.verdicts) == len(found.world.aborts)
+
+
+def test_every_abort_tells_whose_it_is(found: Found) -> None:
+    """Account, model, service, stream, times, currency and basis are those of the call."""
+    for abort, row in found.pairs:
+        told = (
+            row["provider"], row["account"], row["model"], row["service"], row["stream"], row["request_id"],
+            row["ended_at_us"], row["finished_at_us"],
+        )  # fmt: skip
+        ended_us, finished_us = (None if at is None else instant_us(at) for at in (abort.ended_at, abort.finished_at))
+        assert told == (
+            abort.provider, abort.account, abort.model, abort.service, abort.stream, abort.request_id, ended_us,
+            finished_us,
+        ), abort  # fmt: skip
+        assert (row["evidence"], row["match_probability"]) == (
+            ("none", None) if abort.completion_id is None else ("exact", 1.0)
+        )
+
+
+def test_cost_and_lost_money_are_right(found: Found) -> None:
+    """Cost and lost part are the true ones, each usage kind rounded to a whole nano-unit at most twice."""
+    for abort, row in found.pairs:
+        if abort.completion_id is None:
+            assert (row["cost_nano"], row["orphaned_nano"], row["basis"]) == (None, None, None)
+            continue
+        rounded = _rounded(found, abort)
+        assert abs(row["cost_nano"] - abort.cost * NANO) < max(rounded, 1), (abort, row)
+        if abort.delivered_is_certain:
+            assert abs(row["orphaned_nano"] - abort.lost * NANO) < max(2 * rounded, 1), (abort, row)
+        if row["cost_nano"]:
+            assert (row["currency"], row["basis"]) == (abort.currency, abort.basis), (abort, row)
+
+
+def _rounded(found: Found, abort: TrueAbort) -> int:
+    """How many amounts of the abort were rounded: none where every token costs whole nano-units."""
+    spec = found.world.spec
+    whole = not (spec.credit_share or spec.fine_cost_share or spec.bill == "corrected" or spec.bill == "partial")
+    whole = whole and not spec.unlogged_share
+    return 0 if whole or abort.leaves is None else sum(map(bool, vars_of(abort)))
+
+
+def vars_of(abort: TrueAbort) -> tuple[int, ...]:
+    """Tokens by usage kind."""
+    leaves = abort.leaves
+    if leaves is None:
+        return ()
+    return leaves.input, leaves.cached_input, leaves.output, leaves.thinking
+
+
+def test_bounds_hold_the_truth(found: Found) -> None:
+    """low <= best <= high; where what was delivered is certain, the bounds are the amount itself."""
+    for abort, row in found.pairs:
+        if row["orphaned_nano"] is None:
+            continue
+        low, best, high = row["orphaned_low_nano"], row["orphaned_nano"], row["orphaned_high_nano"]
+        assert 0 <= low <= best <= high
+        assert row["avoidable_nano"] is None or 0 <= row["avoidable_nano"] <= best
+        if abort.delivered_is_certain and not _under_billed(found, abort):
+            assert low == high, (abort, row)
+
+
+def _under_billed(found: Found, abort: TrueAbort) -> bool:
+    return any(share["under_billed"] for share in found.shares if share["completion_id"] == abort.completion_id)
+
+
+def test_avoidable_money_is_what_came_after_the_abort(found: Found) -> None:
+    """What was generated after the abort, counted from the receipt where no first byte is known, is avoidable."""
+    if found.world.spec.skew_ms:
+        pytest.skip("the truth's clock is not the observers' clocks")
+    for abort, row in found.pairs:
+        if abort.observer != APP or not abort.on_money_row or not abort.delivered_is_certain:
+            continue
+        if abort.completion_id is not None and abort.avoidable_from_receipt is not None:
+            proxied = row["avoidable_nano"] != pytest.approx(abort.avoidable_from_receipt * NANO, abs=4)
+            assert not proxied, (abort, row)
+
+
+def test_buckets_are_the_true_ones(found: Found) -> None:
+    """Every bucket of the bill and of the logs is there, with its usage, its cost and its five parts."""
+    ours = {_bucket_key(row): row for row in found.buckets if row["model"]}
+    theirs = {_true_key(bucket): bucket for bucket in found.world.buckets}
+    assert {key for key, bucket in theirs.items() if bucket.billed_usage or bucket.billed_cost} <= ours.keys()
+    assert ours.keys() <= theirs.keys()
+    shares = Counter(_bucket_key(share) for share in found.shares)
+    for key, row in ours.items():
+        bucket = theirs[key]
+        assert row["settled"] == bucket.settled, bucket
+        assert (row["billed_nano"] or 0) == bucket.billed_cost * NANO, bucket
+        assert (row["billed_micro"] or 0) == bucket.billed_usage * 10**6, bucket
+        assert (row["logged_micro"] or 0) == bucket.logged_usage * 10**6, bucket
+        _parts_agree(row, bucket, 2 * shares[key] + 1)
+
+
+def _parts_agree(row: Row, bucket: TrueBucket, slack_nano: int) -> None:
+    truth = {
+        "delivered_nano": bucket.delivered, "orphaned_nano": bucket.orphaned, "cut_short_nano": bucket.cut_short,
+        "failed_nano": bucket.failed, "unattributed_nano": bucket.unattributed,
+    }  # fmt: skip
+    for part, amount in truth.items():
+        assert abs((row[part] or 0) - amount * NANO) <= slack_nano or not _is_certain(row, part), (part, row, bucket)
+
+
+def _is_certain(row: Row, part: str) -> bool:
+    """What reached a client that counted no tokens is a guess, which moves money between delivered and lost."""
+    return part in {"failed_nano", "unattributed_nano"}
+
+
+def _bucket_key(row: Row) -> BurdenKey:
+    return row["usage_start_us"], row["account"], row["model"], row["usage_kind"], row["currency"]
+
+
+def _true_key(bucket: TrueBucket) -> BurdenKey:
+    return instant_us(bucket.usage_start), bucket.account, bucket.model, bucket.usage, bucket.currency
+
+
+def test_identity_holds_in_every_settled_bucket(found: Found) -> None:
+    """billed = delivered + orphaned + cut_short + failed + unattributed, to the last nano-unit."""
+    for row in found.buckets:
+        if row["billed_nano"] is not None:
+            assert row["billed_nano"] == sum(row[part] for part in PARTS), row
+        if row["billed_nano"] is not None and not row["settled"]:
+            assert row["billed_nano"] == row["unattributed_nano"], row
+
+
+def test_billed_cost_adds_up_to_the_bill(found: Found) -> None:
+    """All buckets together are the whole bill, tax and other services included, in each currency."""
+    sums: Counter[str] = Counter()
+    for row in found.buckets:
+        if row["billed_nano"] is not None:
+            sums[row["currency"]] += row["billed_nano"]
+    expected = {c: totals.billed * NANO for c, totals in found.world.totals.items() if totals.billed}
+    assert {currency: Fraction(nano) for currency, nano in sums.items()} == expected
+
+
+@pytest.mark.parametrize("source", [APP, EDGE, BACKEND, BILL])
+def test_every_line_has_its_fate(found: Found, source: str) -> None:
+    """New, duplicate, problem and ignored lines are counted as the world knows them."""
+    assert source_counts(found.config, source) == true_counts(found.world, source)
+
+
+def test_estimates_are_usage_times_price(tmp_path: Path) -> None:
+    """Without any bill every amount is estimated: tokens times the dated price, to the nano-unit."""
+    world = build(replace(SPECS["no bill"](7), uncounted_share=0.0))
+    found = _found(world, tmp_path)
+    assert any(row["cost_nano"] for row in found.verdicts)
+    for abort, row in found.pairs:
+        if abort.leaves is not None and abort.on_money_row:
+            model = world.spec.model(abort.account, abort.model)
+            kinds = ("input", "cached_input", "output", "thinking")
+            paid = abort.cost > 0
+            price = sum(abort.leaves.of(kind) * model.price_nano(kind) for kind in kinds)
+            assert row["cost_nano"] == (price if paid else 0)
+            assert row["basis"] == "estimated"
+    assert not any(row["billed_nano"] for row in found.buckets)
