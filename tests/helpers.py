@@ -1,19 +1,24 @@
-"""What the tests of the whole pipeline share: a world on disk, a run over it, and the ledger's tables as plain rows.
+"""What the tests of the whole pipeline share: a world on disk, a run over it, the ledger's tables as rows.
 
-In: a world (tests/world.py) or a directory with a config. Out: rows as dicts, to be compared with the truth. Nothing
-here decides what is right.
+In: a world (tests/world.py), or a directory with a config. Out: rows as dicts, to be compared with the truth.
+Nothing here decides what is right.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from collector import pipeline
 from collector.config import Config, load
-from collector.records import RunSummary, instant_us
+from collector.records import RunSummary, instant_text, instant_us
 from tests.world import World
+from tests.world_config import FIELDS
+from tests.world_spec import PROVIDER
 
 Row = dict[str, Any]
 NANO = 10**9
@@ -23,6 +28,40 @@ PARTS = ("delivered_nano", "orphaned_nano", "cut_short_nano", "failed_nano", "un
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
+T0_US = 1_795_132_800_000_000  # 2026-11-20T00:00:00Z
+
+DESK_CONFIG: Row = {
+    "ledger": {"path": "ledger.duckdb"},
+    "sources": [
+        {"name": "app", "kind": "client-log", "path": "client/*.jsonl"},
+        {
+            "name": "edge", "kind": "nginx", "path": "nginx/*.json", "service": "web",
+            "routes": [{
+                "match": r"^/v1/models/(?P<model>[^:/]+):(?P<operation>\w+)", "provider": PROVIDER,
+                "account": "acme",
+            }],
+        },
+        {
+            "name": "backend", "kind": "cloud-logging-file", "path": "backend/*.jsonl", "provider": PROVIDER,
+            "fields": FIELDS | {"price_class": "jsonPayload.price_class", "images": "jsonPayload.usage.images"},
+        },
+        {"name": "bill", "kind": "gcp-billing-file", "path": "billing/*.jsonl"},
+    ],
+    "skus": [
+        {"match": r"^Acme (?P<model>\S+) Cached Input Tokens$", "usage": "cached_input"},
+        {"match": r"^Acme (?P<model>\S+) Input Tokens$", "usage": "input"},
+        {"match": r"^Acme (?P<model>\S+) Thinking Tokens$", "usage": "thinking"},
+        {"match": r"^Acme (?P<model>\S+) Output Tokens$", "usage": "output"},
+    ],
+    "policies": [
+        {"provider": PROVIDER, "on": "cancelled", "billed": True},
+        {"provider": PROVIDER, "on": "error", "billed": False},
+    ],
+    "prices": [{
+        "model": "acme-chat-1", "from": date(2026, 1, 1), "currency": "USD", "input_per_mtok": "0.30",
+        "cached_input_per_mtok": "0.03", "output_per_mtok": "2.50",
+    }],
+}  # fmt: skip
 
 
 def settled(world: World, directory: Path) -> Config:
@@ -63,7 +102,7 @@ def counters(config: Config, *, as_of_us: int | None = None) -> dict[tuple[str, 
 
 
 def source_counts(config: Config, source: str) -> dict[str, int]:
-    """outcome -> lines of that source that had it; outcomes that never happened are 0."""
+    """Outcome -> lines of that source that had it; outcomes that never happened are 0."""
     found = counters(config)
     return {
         outcome: found.get(("source_records_total", source, outcome), 0)
@@ -95,7 +134,7 @@ def lost_now(found: Iterable[Row]) -> Counter[tuple[str, ...]]:
     lost: Counter[tuple[str, ...]] = Counter()
     for row in found:
         if row["money_row"] and row["verdict"] in {"orphaned", "cut_short"} and row["orphaned_nano"]:
-            labels = (row["provider"], row["model"], row["service"], row["reason"], row["currency"])
+            labels = tuple(row[name] or "" for name in ("provider", "model", "service", "reason", "currency"))
             lost[labels] += row["orphaned_nano"]
     return lost
 
@@ -117,3 +156,66 @@ def write_lines(path: Path, records: Sequence[Mapping[str, Any] | bytes | str]) 
 def run(config: Config, now_us: int) -> RunSummary:
     """One run at `now_us`."""
     return pipeline.run_once(config, now_us=now_us)
+
+
+class Desk:
+    """A log and a bill written by hand, line by line, for cases of a few calls. Times are minutes after `T0_US`."""
+
+    def __init__(self, directory: Path, **changes: Any) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        settings = {**DESK_CONFIG, **changes}
+        self.path = directory / "orphaned.yaml"
+        self.path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        self.config = load(self.path)
+
+    def put(self, file: str, *records: Mapping[str, Any] | bytes | str) -> None:
+        """Append lines to a file of the logs or of the bill."""
+        write_lines(self.directory / file, records)
+
+    def started(self, call_id: str, minute: float, *, file: str = "client/a.jsonl", **more: Any) -> None:
+        """The started line of a call; its request_id is its call_id."""
+        self.put(file, {
+            "event": "started", "call_id": call_id, "at": at(minute), "service": "chat", "provider": PROVIDER,
+            "account": "acme", "model": "acme-chat-1", "stream": True, "request_id": call_id, **more,
+        })  # fmt: skip
+
+    def ended(self, call_id: str, minute: float, *, file: str = "client/a.jsonl", **more: Any) -> None:
+        """The ended line of a call: left by Ctrl-C before anything came, unless `more` says otherwise."""
+        self.put(file, {
+            "event": "ended", "call_id": call_id, "at": at(minute), "outcome": "aborted", "reason": "interrupt",
+            "bytes_received": 0, "output_tokens_received": 0, **more,
+        })  # fmt: skip
+
+    def completion(
+        self, request_id: str, minute: float, *, file: str = "backend/a.jsonl", seconds: float = 10, **more: Any
+    ) -> None:
+        """An entry of the backend: it worked `seconds` up to `minute` on 1000 tokens in and 2000 out."""
+        payload = {
+            "completion_id": f"cmpl-{request_id}", "request_id": request_id, "model": "acme-chat-1", "stream": True,
+            "status": "ok", "usage": {"input_tokens": 1000, "output_tokens": 2000}, **more,
+        }  # fmt: skip
+        self.put(file, {
+            "insertId": f"i-{payload['completion_id']}", "logName": "projects/acme/logs/inference",
+            "timestamp": at(minute), "httpRequest": {"latency": f"{seconds}s"}, "jsonPayload": payload,
+            "resource": {"labels": {"project_id": "acme"}},
+        })  # fmt: skip
+
+    def bill(self, kind: str, hour: int, tokens: float, cost: str, *, file: str = "billing/a.jsonl", **more: Any) -> None:
+        """A row of the bill: `tokens` of a usage kind ("Input", "Output", ...) in the hour that `hour` begins."""
+        self.put(file, {
+            "service": {"id": "C7E2-9256-1C43", "description": "Vertex AI"},
+            "sku": {"id": "1", "description": f"Acme acme-chat-1 {kind} Tokens"}, "project": {"id": "acme"},
+            "usage_start_time": at(60 * hour), "usage_end_time": at(60 * hour + 60),
+            "export_time": at(60 * hour + 300), "cost": cost, "currency": "USD",
+            "usage": {"amount": tokens, "unit": "count"}, "credits": [], "cost_type": "regular", **more,
+        })  # fmt: skip
+
+    def run(self, minute: float) -> RunSummary:
+        """One run, so many minutes after `T0_US`."""
+        return run(self.config, T0_US + round(minute * MINUTE_US))
+
+
+def at(minute: float) -> str:
+    """The instant as text."""
+    return instant_text(T0_US + round(minute * MINUTE_US))

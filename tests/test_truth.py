@@ -4,7 +4,7 @@ Every world is small, so that many fit: the failing seed stands in the test's id
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,16 +14,29 @@ import pytest
 
 from collector.config import Config
 from collector.records import instant_us
-from tests.helpers import NANO, PARTS, Row, buckets, rows, settled, source_counts, true_counts, verdicts
+from tests.helpers import (
+    DAY_US,
+    HOUR_US,
+    NANO,
+    PARTS,
+    Row,
+    buckets,
+    rows,
+    settled,
+    source_counts,
+    true_counts,
+    verdicts,
+)
 from tests.world import TrueAbort, TrueBucket, World, WorldSpec, build
-from tests.world_spec import APP, BACKEND, BILL, EDGE
+from tests.world_spec import APP, BACKEND, BILL, EDGE, SECOND_US
 
 CALLS = 400
-BurdenKey = tuple[int, str, str, str, str]
+AbortKey = tuple[str, str, int]
+BucketKey = tuple[int, str, str, str, str]
 
 SPECS: dict[str, Callable[[int], WorldSpec]] = {
-    "clean": lambda seed: WorldSpec(seed=seed, calls=CALLS),
-    "rough": lambda seed: WorldSpec.rough(seed, calls=CALLS),
+    "clean": lambda seed: WorldSpec(seed=seed, calls=CALLS, hours=2),
+    "rough": lambda seed: WorldSpec.rough(seed, calls=CALLS, hours=2),
     "traces": lambda seed: WorldSpec(seed=seed, calls=CALLS, id_share=0.0, trace_share=1.0),
     "responses": lambda seed: WorldSpec(seed=seed, calls=CALLS, id_share=0.0, response_id_share=1.0),
     "mixed ids": lambda seed: WorldSpec(
@@ -39,9 +52,14 @@ SPECS: dict[str, Callable[[int], WorldSpec]] = {
     "no credits": lambda seed: WorldSpec(seed=seed, calls=CALLS, credit_share=0.6, credits="exclude"),
     "credits": lambda seed: WorldSpec(seed=seed, calls=CALLS, credit_share=0.6, fine_cost_share=0.5),
     "skewed": lambda seed: WorldSpec(
-        seed=seed, calls=CALLS, skew_ms=MappingProxyType({APP: 1500, EDGE: -900, BACKEND: 700})
+        seed=seed,
+        calls=CALLS,
+        uncounted_share=0.0,
+        skew_ms=MappingProxyType({APP: 1500, EDGE: -900, BACKEND: 700}),
     ),
-    "one id": lambda seed: WorldSpec(seed=seed, calls=CALLS, abort_share=0.3, retry_share=1.0, same_id_share=1.0),
+    "one id": lambda seed: WorldSpec(
+        seed=seed, calls=CALLS, abort_share=0.3, retry_share=1.0, same_id_share=1.0
+    ),
     "free": lambda seed: WorldSpec(seed=seed, calls=CALLS, cancelled_billed=False, backend_error_share=0.05),
     "unlogged": lambda seed: WorldSpec(seed=seed, calls=CALLS, unlogged_share=0.2, lost_share=0.1),
     "lost ends": lambda seed: WorldSpec(seed=seed, calls=CALLS, lost_ended_share=0.1, kills=2),
@@ -53,7 +71,7 @@ SPECS: dict[str, Callable[[int], WorldSpec]] = {
 CASES = [
     *(("clean", seed) for seed in range(1, 21)),
     *(("rough", seed) for seed in range(1, 21)),
-    *((name, seed) for name in SPECS if name not in {"clean", "rough"} for seed in (101, 102)),
+    *((name, seed) for name in SPECS if name not in {"clean", "rough"} for seed in (101,)),
 ]
 
 
@@ -68,15 +86,44 @@ class Found:
     shares: list[Row]
 
     @property
+    def by_abort(self) -> dict[AbortKey, Row]:
+        """Each verdict by whose it is."""
+        return {(row["observer"], row["call_id"], row["started_at_us"]): row for row in self.verdicts}
+
+    @property
     def pairs(self) -> Iterator[tuple[TrueAbort, Row]]:
-        """Each true abort with its row."""
-        row_of = {(row["observer"], row["call_id"], row["started_at_us"]): row for row in self.verdicts}
+        """Each true abort that an id joins to what is known of it, with its row."""
+        by_abort = self.by_abort
         for abort in self.world.aborts:
-            yield abort, row_of[_key(abort)]
+            if abort.completion_id is None or abort.joined_by != "none":
+                yield abort, by_abort[_key(abort)]
+
+    def guessed_buckets(self) -> set[tuple[str, str, int]]:
+        """Account, model and period of the work whose delivered share no log tells for certain."""
+        period_us = DAY_US if self.world.spec.daily else HOUR_US
+        return {
+            (abort.account, abort.model, instant_us(abort.finished_at) // period_us * period_us)
+            for abort in self.world.aborts
+            if abort.finished_at and not (abort.delivered_is_certain and abort.joined_by != "none")
+        }
 
 
-def _key(abort: TrueAbort) -> tuple[str, str, int]:
+def _key(abort: TrueAbort) -> AbortKey:
     return abort.observer, abort.call_id, instant_us(abort.started_at)
+
+
+def _verdict(abort: TrueAbort) -> str | None:
+    """What can be known: without a common id nothing is, and a failed call without a completion is no abort."""
+    if abort.completion_id is not None and abort.joined_by == "none":
+        return None if abort.reason == "error" else "unmatched"
+    return abort.verdict
+
+
+def _is_open(abort: TrueAbort, row: Row) -> bool:
+    """Whether the clocks alone had to tell if the last token was seen, and their errors are too large for that."""
+    if abort.delivered_is_certain or abort.finished_at is None or row["ended_at_us"] is None:
+        return False
+    return abs(row["ended_at_us"] - instant_us(abort.finished_at)) < SECOND_US
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0].replace(' ', '-')}-seed{case[1]}")
@@ -93,17 +140,20 @@ def _found(world: World, directory: Path) -> Found:
 
 def test_every_abort_has_its_verdict(found: Found) -> None:
     """Exactly the true aborts are found, each with its verdict, reason, completion and money row."""
-    expected = {
-        _key(a): (a.verdict, a.reason, a.completion_id, a.on_money_row) for a in found.world.aborts
-    }
-    rows_found = {
-        (row["observer"], row["call_id"], row["started_at_us"]): (
-            row["verdict"], row["reason"], row["completion_id"], row["money_row"],
-        )
-        for row in found.verdicts
-    }  # fmt: skip
-    assert rows_found == expected
-    assert len(found.verdicts) == len(found.world.aborts)
+    by_abort = found.by_abort
+    known = {_key(abort): abort for abort in found.world.aborts if _verdict(abort)}
+    assert by_abort.keys() == known.keys()
+    assert len(found.verdicts) == len(known)
+    for key, abort in known.items():
+        row = by_abort[key]
+        completion_id = None if _verdict(abort) == "unmatched" else abort.completion_id
+        assert (row["reason"], row["completion_id"], row["money_row"]) == (
+            abort.reason, completion_id, abort.on_money_row,
+        ), abort  # fmt: skip
+        if _is_open(abort, row) and abort.verdict in {"delivered", "orphaned"}:
+            assert row["verdict"] in {"delivered", "orphaned"}, abort
+        else:
+            assert row["verdict"] == _verdict(abort), abort
 
 
 def test_every_abort_tells_whose_it_is(found: Found) -> None:
@@ -113,7 +163,9 @@ def test_every_abort_tells_whose_it_is(found: Found) -> None:
             row["provider"], row["account"], row["model"], row["service"], row["stream"], row["request_id"],
             row["ended_at_us"], row["finished_at_us"],
         )  # fmt: skip
-        ended_us, finished_us = (None if at is None else instant_us(at) for at in (abort.ended_at, abort.finished_at))
+        ended_us, finished_us = (
+            None if at is None else instant_us(at) for at in (abort.ended_at, abort.finished_at)
+        )
         assert told == (
             abort.provider, abort.account, abort.model, abort.service, abort.stream, abort.request_id, ended_us,
             finished_us,
@@ -140,12 +192,14 @@ def test_cost_and_lost_money_are_right(found: Found) -> None:
 def _rounded(found: Found, abort: TrueAbort) -> int:
     """How many amounts of the abort were rounded: none where every token costs whole nano-units."""
     spec = found.world.spec
-    whole = not (spec.credit_share or spec.fine_cost_share or spec.bill == "corrected" or spec.bill == "partial")
+    whole = not (
+        spec.credit_share or spec.fine_cost_share or spec.bill == "corrected" or spec.bill == "partial"
+    )
     whole = whole and not spec.unlogged_share
-    return 0 if whole or abort.leaves is None else sum(map(bool, vars_of(abort)))
+    return 0 if whole or abort.leaves is None else sum(map(bool, _tokens(abort)))
 
 
-def vars_of(abort: TrueAbort) -> tuple[int, ...]:
+def _tokens(abort: TrueAbort) -> tuple[int, ...]:
     """Tokens by usage kind."""
     leaves = abort.leaves
     if leaves is None:
@@ -166,7 +220,9 @@ def test_bounds_hold_the_truth(found: Found) -> None:
 
 
 def _under_billed(found: Found, abort: TrueAbort) -> bool:
-    return any(share["under_billed"] for share in found.shares if share["completion_id"] == abort.completion_id)
+    return any(
+        share["under_billed"] for share in found.shares if share["completion_id"] == abort.completion_id
+    )
 
 
 def test_avoidable_money_is_what_came_after_the_abort(found: Found) -> None:
@@ -177,45 +233,51 @@ def test_avoidable_money_is_what_came_after_the_abort(found: Found) -> None:
         if abort.observer != APP or not abort.on_money_row or not abort.delivered_is_certain:
             continue
         if abort.completion_id is not None and abort.avoidable_from_receipt is not None:
-            proxied = row["avoidable_nano"] != pytest.approx(abort.avoidable_from_receipt * NANO, abs=4)
-            assert not proxied, (abort, row)
+            # A client that calls an answer failed does so one way of the network later than the truth has it.
+            slack_nano = abort.cost * NANO / 100 if abort.reason == "error" else 4
+            assert abs(row["avoidable_nano"] - abort.avoidable_from_receipt * NANO) <= slack_nano, (
+                abort,
+                row,
+            )
 
 
 def test_buckets_are_the_true_ones(found: Found) -> None:
     """Every bucket of the bill and of the logs is there, with its usage, its cost and its five parts."""
     ours = {_bucket_key(row): row for row in found.buckets if row["model"]}
+    if found.world.spec.bill == "none":
+        pytest.skip("there are no buckets of a bill")
     theirs = {_true_key(bucket): bucket for bucket in found.world.buckets}
     assert {key for key, bucket in theirs.items() if bucket.billed_usage or bucket.billed_cost} <= ours.keys()
     assert ours.keys() <= theirs.keys()
     shares = Counter(_bucket_key(share) for share in found.shares)
+    guessed = found.guessed_buckets()
     for key, row in ours.items():
         bucket = theirs[key]
         assert row["settled"] == bucket.settled, bucket
         assert (row["billed_nano"] or 0) == bucket.billed_cost * NANO, bucket
         assert (row["billed_micro"] or 0) == bucket.billed_usage * 10**6, bucket
         assert (row["logged_micro"] or 0) == bucket.logged_usage * 10**6, bucket
-        _parts_agree(row, bucket, 2 * shares[key] + 1)
+        whole = (row["account"], row["model"], row["usage_start_us"]) not in guessed
+        _parts_agree(
+            row, bucket, PARTS if whole else ("failed_nano", "unattributed_nano"), 2 * shares[key] + 1
+        )
 
 
-def _parts_agree(row: Row, bucket: TrueBucket, slack_nano: int) -> None:
+def _parts_agree(row: Row, bucket: TrueBucket, parts: Iterable[str], slack_nano: int) -> None:
+    """Each part is the true one, but for the rounding of the shares in it."""
     truth = {
         "delivered_nano": bucket.delivered, "orphaned_nano": bucket.orphaned, "cut_short_nano": bucket.cut_short,
         "failed_nano": bucket.failed, "unattributed_nano": bucket.unattributed,
     }  # fmt: skip
-    for part, amount in truth.items():
-        assert abs((row[part] or 0) - amount * NANO) <= slack_nano or not _is_certain(row, part), (part, row, bucket)
+    for part in parts:
+        assert abs((row[part] or 0) - truth[part] * NANO) <= slack_nano, (part, row, bucket)
 
 
-def _is_certain(row: Row, part: str) -> bool:
-    """What reached a client that counted no tokens is a guess, which moves money between delivered and lost."""
-    return part in {"failed_nano", "unattributed_nano"}
-
-
-def _bucket_key(row: Row) -> BurdenKey:
+def _bucket_key(row: Row) -> BucketKey:
     return row["usage_start_us"], row["account"], row["model"], row["usage_kind"], row["currency"]
 
 
-def _true_key(bucket: TrueBucket) -> BurdenKey:
+def _true_key(bucket: TrueBucket) -> BucketKey:
     return instant_us(bucket.usage_start), bucket.account, bucket.model, bucket.usage, bucket.currency
 
 

@@ -15,11 +15,15 @@ BLOCK_PAIRS_MAX = 20_000
 Costs = Mapping[tuple[int, int], int]
 
 
-def choose(costs: Costs) -> list[tuple[int, int]]:
-    """The chosen (left, right) pairs, sorted; ties are broken by the order of the node numbers."""
+def choose(costs: Costs, alone: int | None = None) -> list[tuple[int, int]]:
+    """The chosen (left, right) pairs, sorted; ties are broken by the order of the node numbers.
+
+    Without `alone` as many as possible are paired, at the least cost. With it, leaving a left node without a
+    partner costs that much, and the least cost in all decides.
+    """
     chosen: list[tuple[int, int]] = []
     for block in blocks(costs):
-        chosen.extend(_exact(block) if len(block) <= BLOCK_PAIRS_MAX else _nearest_first(block))
+        chosen.extend(_exact(block, alone) if len(block) <= BLOCK_PAIRS_MAX else _nearest_first(block))
     return sorted(chosen)
 
 
@@ -41,13 +45,13 @@ def blocks(costs: Costs) -> Iterator[dict[tuple[int, int], int]]:
     yield from grouped.values()
 
 
-def _exact(block: Costs) -> list[tuple[int, int]]:
-    """Most pairs, then least cost: one shortest augmenting path a left node, with potentials (Johnson)."""
+def _exact(block: Costs, alone: int | None) -> list[tuple[int, int]]:
+    """The least cost, leaving nodes alone included: one shortest augmenting path a left node, with potentials (Johnson)."""
     edges: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for (left, right), cost in block.items():
         edges[left].append((right, cost))
     # Leaving a left node alone costs more than any rearrangement of the block could.
-    alone = 2 * sum(block.values()) + 1
+    alone = 2 * sum(block.values()) + 1 if alone is None else alone
     left_of: dict[int, int] = {}
     right_of: dict[int, int] = {}
     lower: dict[int, int] = defaultdict(int)  # potentials of the right nodes

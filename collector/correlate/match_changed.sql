@@ -22,7 +22,7 @@ attempt AS (
     GROUP BY completion_no
 )
 SELECT
-    m.suspect_no, c.provider, c.account, c.completion_id, c.finished_at_us, 'exact' AS evidence,
+    m.suspect_no, c.provider, c.account, c.completion_id, c.finished_at_us, c.received_at_us, 'exact' AS evidence,
     1.0::DOUBLE AS probability, a.attempt_no, m.node_no = a.money_node_no AS money_row,
     coalesce(a.delivered_hop > a.abort_hop, false) OR coalesce(a.absorbed, false) AS delivered_outside,
     a.bytes_total
@@ -33,7 +33,7 @@ WHERE m.is_abort
 UNION ALL
 -- Without a completion the attempt still stands on its outermost observer's row; the others say that they do not.
 SELECT
-    n.suspect_no, NULL, NULL, NULL, NULL, 'none', NULL, o.outer_no, false, false, NULL
+    n.suspect_no, NULL, NULL, NULL, NULL, NULL, 'none', NULL, o.outer_no, false, false, NULL
 FROM node AS n
 JOIN (
     SELECT l.node_no, min(a.suspect_no) AS outer_no

@@ -24,6 +24,14 @@ CALLS = (
     "suspect_put", "open_call_suspected",
 )  # fmt: skip
 IDS = ("active_suspect", "node", "candidate", "pair", "link", "matched_empty")
+RACE = (
+    "probable_hour", "lone_suspect", "delay_model", "free_completion", "near_completion", "rival_call", "contender",
+    "owned", "fold", "racer",
+)  # fmt: skip
+PROBABLE = (
+    "probable_touched", "probable_drop", "probable_put", "probable_touched", "probable_active", "rival_drop",
+    "rival_put", "delay_drop", "delay_put",
+)  # fmt: skip
 MATCHES = ("match_changed", "match_touched", "match_drop", "match_put", "suspect_drop")
 
 
@@ -40,6 +48,7 @@ def correlate(
         _match(connection, {**bound, "source": source})
     for step in MATCHES:
         dialect.run(connection, PACKAGE, step, bound)
+    _race(connection, {**bound, "reach_us": max(int(values["skew_us"]), 100_000)})
 
 
 def _match(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
@@ -57,3 +66,35 @@ def _match(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> N
         connection.register("choice", choice)
         dialect.run(connection, PACKAGE, "matched_put")
         connection.unregister("choice")
+
+
+def _race(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
+    """Match by time and size what no id has joined; `reach_us` is how far receipt and start may lie apart."""
+    for step in RACE:
+        dialect.run(connection, PACKAGE, step, bound)
+    edges = connection.execute(dialect.sql(PACKAGE, "edge"), {"reach_us": bound["reach_us"]}).fetchnumpy()
+    connection.register("scored_edge", _scored(edges))
+    for step in PROBABLE:
+        dialect.run(connection, PACKAGE, step, bound)
+    connection.unregister("scored_edge")
+
+
+def _scored(edges: Mapping[str, Any]) -> pa.Table:
+    """The edges with their terms, probabilities and the choice; numpy is loaded only where there are any."""
+    names = ("attempt_no", "completion_no", "provider", "account", "completion_id", "finished_at_us")
+    if len(edges["attempt_no"]):
+        from collector.correlate.probable import score
+
+        scored = score(edges)
+        found = {
+            "start_term": scored.start, "end_term": scored.end, "size_term": scored.size, "kind_term": scored.kind,
+            "weight": scored.weight, "probability": scored.probability, "chosen": scored.chosen,
+        }  # fmt: skip
+    else:
+        found = {name: pa.array([], pa.float64()) for name in _TERMS} | {"chosen": pa.array([], pa.bool_())}
+    kinds = {name: pa.int64() if name.endswith(("_no", "_us")) else pa.string() for name in names}
+    told = {name: pa.array(edges[name], kinds[name]) for name in names}
+    return pa.table({**told, **found})
+
+
+_TERMS = ("start_term", "end_term", "size_term", "kind_term", "weight", "probability")

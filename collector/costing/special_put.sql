@@ -114,6 +114,7 @@ SELECT
     END AS avoid_part,
     nullif(finished_at_us - from_us, 0) AS avoid_whole,
     policy_billed AND price_class IS DISTINCT FROM 'provisioned' AS billed,
-    policy_disputed AS disputed
+    policy_disputed AS disputed, stream, from_us, ended_at_us, first_byte_at_us IS NOT NULL AS first_byte_known,
+    coalesce(bytes_received > 0, false) AS some_bytes
 FROM decided
 ORDER BY finished_at_us, completion_id

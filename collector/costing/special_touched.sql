@@ -1,7 +1,23 @@
 -- One row per completion whose own figures have to be drawn again.
 CREATE OR REPLACE TEMP TABLE special_touched AS
-SELECT provider, account, completion_id, finished_at_us FROM match_touched
+WITH
+core AS (
+    SELECT provider, account, completion_id, finished_at_us FROM match_touched
+    UNION
+    SELECT provider, account, completion_id, finished_at_us
+    FROM backend_completion
+    WHERE batch_id > $from_batch AND status <> 'ok'
+),
+-- What is learnt of first bytes in an hour is used in it and in the 23 that follow.
+hour AS (
+    SELECT DISTINCT finished_at_us // 3600000000 * 3600000000 + k.hours * 3600000000 AS hour_at_us
+    FROM core
+    CROSS JOIN (SELECT unnest(range(24)) AS hours) AS k
+)
+SELECT provider, account, completion_id, finished_at_us FROM core
 UNION
-SELECT provider, account, completion_id, finished_at_us
-FROM backend_completion
-WHERE batch_id > $from_batch AND status <> 'ok'
+SELECT s.provider, s.account, s.completion_id, s.finished_at_us
+FROM special AS s
+SEMI JOIN hour AS h ON h.hour_at_us = s.finished_at_us // 3600000000 * 3600000000
+WHERE s.share_evidence = 'time' AND NOT s.first_byte_known
+    AND s.finished_at_us >= (SELECT min(hour_at_us) FROM hour)

@@ -18,7 +18,8 @@ PACKAGE = "collector.costing"
 
 SPECIALS = ("bill_day_add", "overshadowed", "bill_line", "two_bills", "usage_slot_add", "special_touched")
 BUCKETS = (
-    "special_drop", "special_put", "touched_point", "waiting_account", "touched_period", "touched_hour",
+    "special_drop", "special_put", "first_byte_learnt", "special_time", "special_time_drop", "special_time_put",
+    "touched_point", "waiting_account", "touched_period", "touched_hour",
     "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry", "full_bucket",
     "special_use", "bucket_part", "share_lost", "bucket_share_drop", "bucket_share_put", "special_wanted",
 )  # fmt: skip

@@ -105,6 +105,18 @@ CREATE TABLE IF NOT EXISTS suspect (
     file_id BIGINT, line_no BIGINT, ended_file_id BIGINT, ended_line_no BIGINT
 );
 
+-- One row per suspect and completion that it may be, with the terms of its score; for matches by time and size.
+CREATE TABLE IF NOT EXISTS rival (
+    suspect_no BIGINT, provider VARCHAR, account VARCHAR, completion_id VARCHAR, finished_at_us BIGINT,
+    chosen BOOLEAN, probability DOUBLE, weight DOUBLE, start_term DOUBLE, end_term DOUBLE, size_term DOUBLE,
+    kind_term DOUBLE
+);
+
+-- One row per observer and hour: how the backend's receipt lies after the observer's start, as learnt.
+CREATE TABLE IF NOT EXISTS delay_learnt (
+    source VARCHAR, hour_at_us BIGINT, pairs BIGINT, shift_us DOUBLE, scale_us DOUBLE
+);
+
 -- One row per completion that needs figures of its own: not ok, or matched to a suspect. The lost share of its
 -- output is lost_part / lost_whole (bounds: low_part, high_part), the avoidable one avoid_part / avoid_whole.
 CREATE TABLE IF NOT EXISTS special (
@@ -112,7 +124,8 @@ CREATE TABLE IF NOT EXISTS special (
     received_at_us BIGINT, finished_at_us BIGINT, input_tokens BIGINT, cached_input_tokens BIGINT,
     output_tokens BIGINT, thinking_tokens BIGINT, images BIGINT, suspect_no BIGINT, verdict VARCHAR,
     share_evidence VARCHAR, lost_part BIGINT, lost_whole BIGINT, low_part BIGINT, high_part BIGINT,
-    avoid_part BIGINT, avoid_whole BIGINT, billed BOOLEAN, disputed BOOLEAN
+    avoid_part BIGINT, avoid_whole BIGINT, billed BOOLEAN, disputed BOOLEAN, stream BOOLEAN, from_us BIGINT,
+    ended_at_us BIGINT, first_byte_known BOOLEAN, some_bytes BOOLEAN
 );
 
 -- One row per special completion, usage kind and bucket: what it got of the bucket's cost.
@@ -125,7 +138,7 @@ CREATE TABLE IF NOT EXISTS bucket_share (
 -- One row per attempt's chosen completion, seen from one suspect of the attempt.
 CREATE TABLE IF NOT EXISTS chosen_match (
     suspect_no BIGINT, provider VARCHAR, account VARCHAR, completion_id VARCHAR, finished_at_us BIGINT,
-    evidence VARCHAR, probability DOUBLE, attempt_no BIGINT, money_row BOOLEAN, delivered_outside BOOLEAN,
+    received_at_us BIGINT, evidence VARCHAR, probability DOUBLE, attempt_no BIGINT, money_row BOOLEAN, delivered_outside BOOLEAN,
     bytes_total BIGINT
 );
 

@@ -1,0 +1,42 @@
+"""One line of a file that has been read before: its path and number come in, its text goes out.
+
+For showing a person where a record came from. The file may have been rotated, packed or deleted since: then
+there is no text. Nothing is parsed here, and no more of the file is kept than the line.
+"""
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from collector.sources.lines import packing
+
+HEAD_BYTES = 10  # as many as `packing` looks at
+LINE_BYTES_MAX = 4 << 20
+_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
+    "": lambda path: path.open("rb"),
+    "gzip": lambda path: gzip.open(path, "rb"),
+    "bzip2": lambda path: bz2.open(path, "rb"),
+    "xz": lambda path: lzma.open(path, "rb"),
+}
+
+
+def line_text(path: Path, line_no: int) -> str | None:
+    """The line `line_no` (from 1) of the file at `path`, without its newline; None where it cannot be had."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        opener = _OPENERS.get(packing(head))
+        if opener is None:
+            return None
+        with opener(path) as file:
+            line = next(islice(file, line_no - 1, None), b"")
+    except (OSError, EOFError, lzma.LZMAError, zlib.error):
+        return None
+    if not line.strip() or len(line) > LINE_BYTES_MAX:
+        return None
+    return line.decode("utf-8", "replace").strip("\ufeff\r\n")
