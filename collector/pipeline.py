@@ -124,7 +124,7 @@ def _values(connection: duckdb.DuckDBPyConnection, config: Config, now_us: int) 
     return {
         "run_id": run_id, "now_us": now_us, "currency": config.currency,
         "horizon_us": config.correlation.horizon_us, "skew_us": config.correlation.clock_skew_us,
-        "threshold": 0.5, "settle_after_us": config.billing.settle_after_us, "with_credits": config.billing.credits == "include",
+        "threshold": config.correlation.match_threshold, "settle_after_us": config.billing.settle_after_us, "with_credits": config.billing.credits == "include",
     }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from collector.config.values import (
     PathPattern,
     Pattern,
     Price,
+    Probability,
     Text,
     Usage,
     Weekly,
@@ -74,6 +75,7 @@ class Correlation(Section):
 
     horizon_us: Interval = Field(default=30 * DURATION_UNITS_US["m"], alias="horizon")
     clock_skew_us: Duration = Field(default=2 * DURATION_UNITS_US["s"], alias="clock_skew")
+    match_threshold: Probability = 0.5
 
 
 class Billing(Section):

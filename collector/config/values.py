@@ -89,6 +89,17 @@ def _hop(value: object) -> int:
     return int(text)
 
 
+def _probability(value: object) -> float:
+    text = _text(value)
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0.0 <= found <= 1.0:
+        raise ValueError(f"expected a probability between 0 and 1, not {text!r}")
+    return found
+
+
 def _currency(value: object) -> str:
     text = _text(value)
     if not re.fullmatch(r"[A-Z]{3}", text):
@@ -188,6 +199,7 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Duration = Annotated[int, BeforeValidator(duration_us)]
 Interval = Annotated[int, BeforeValidator(_interval_us)]
 Hop = Annotated[int, BeforeValidator(_hop)]
+Probability = Annotated[float, BeforeValidator(_probability)]
 Currency = Annotated[str, BeforeValidator(_currency)]
 DateUs = Annotated[int, BeforeValidator(_date_us)]
 Price = Annotated[str, BeforeValidator(_price)]

@@ -25,7 +25,7 @@ BUCKETS = (
 )  # fmt: skip
 AMOUNTS = (
     "slot_estimate", "special_leaf", "special_amount", "bucket_drawn", "bucket_standing", "bucket_changed",
-    "verdict_touched", "verdict_drawn", "verdict_changed", "verdict_before", "unpriced", "unshareable",
+    "verdict_touched", "rival_cost", "verdict_drawn", "verdict_changed", "verdict_before", "unpriced", "unshareable",
     "under_billed",
 )  # fmt: skip
 KEEP = (

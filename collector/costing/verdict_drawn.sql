@@ -18,7 +18,8 @@ joined AS (
         CASE WHEN a.is_settled THEN a.billed_low_nano ELSE a.estimated_low_nano END AS low_nano,
         CASE WHEN a.is_settled THEN a.billed_high_nano ELSE a.estimated_high_nano END AS high_nano,
         CASE WHEN a.is_settled THEN a.billed_after_nano ELSE a.estimated_after_nano END AS after_nano,
-        coalesce(r.reach_at_us, $now_us) AS reach_at_us
+        coalesce(r.reach_at_us, $now_us) AS reach_at_us,
+        v.dearest_nano, v.expected_nano, v.currency AS rival_currency
     FROM matched AS m
     LEFT JOIN special AS p
         ON p.provider = m.c_provider AND p.account = m.c_account AND p.completion_id = m.completion_id
@@ -27,14 +28,15 @@ joined AS (
         ON a.provider = m.c_provider AND a.account = m.c_account AND a.completion_id = m.completion_id
         AND a.finished_at_us = m.finished_at_us
     LEFT JOIN provider_reach AS r ON r.provider = m.provider
+    LEFT JOIN rival_cost AS v ON v.suspect_no = m.suspect_no
 ),
 -- Whether the row carries money, and of which kind: free work costs nothing, unknown usage costs nobody knows what.
 weighed AS (
     SELECT
         *,
         CASE
-            WHEN completion_id IS NULL THEN 'none'
-            WHEN NOT money_row THEN 'elsewhere'
+            WHEN NOT coalesce(money_row, true) THEN CASE WHEN completion_id IS NULL THEN 'none' ELSE 'elsewhere' END
+            WHEN completion_id IS NULL THEN CASE WHEN expected_nano IS NULL THEN 'none' ELSE 'expected' END
             WHEN NOT is_billed THEN 'free'
             WHEN cost_nano IS NULL THEN 'none'
             WHEN c_verdict IN ('orphaned', 'cut_short', 'delivered') THEN 'lost'
@@ -52,22 +54,37 @@ SELECT
         ELSE 'unmatched'
     END AS verdict,
     coalesce(evidence, 'none') AS evidence, probability AS match_probability, completion_id, finished_at_us,
-    CASE WHEN money IN ('elsewhere', 'free') THEN 0 WHEN money <> 'none' THEN cost_nano END::BIGINT AS cost_nano,
-    CASE money WHEN 'none' THEN NULL WHEN 'lost' THEN CASE WHEN c_verdict = 'delivered' THEN 0 ELSE best_nano END
-        ELSE 0 END::BIGINT AS orphaned_nano,
-    CASE money WHEN 'none' THEN NULL
-        WHEN 'lost' THEN CASE WHEN disputed OR c_verdict = 'delivered' THEN 0 ELSE low_nano END
-        ELSE 0 END::BIGINT AS orphaned_low_nano,
-    CASE money WHEN 'none' THEN NULL WHEN 'lost' THEN high_nano ELSE 0 END::BIGINT AS orphaned_high_nano,
-    CASE money WHEN 'none' THEN NULL
-        WHEN 'lost' THEN CASE
-            WHEN c_verdict = 'delivered' THEN 0
-            WHEN abort_known THEN least(best_nano, after_nano)
-        END
-        ELSE 0 END::BIGINT AS avoidable_nano,
-    CASE WHEN completion_id IS NOT NULL THEN coalesce(currency, CASE WHEN money = 'free' THEN $currency END) END
-        AS currency,
-    CASE WHEN money = 'none' THEN NULL WHEN is_settled THEN 'billed' ELSE 'estimated' END AS basis,
+    CASE
+        WHEN money IN ('elsewhere', 'free') THEN 0 WHEN money NOT IN ('none', 'expected') THEN cost_nano
+    END::BIGINT AS cost_nano,
+    CASE
+        WHEN money IN ('none', 'expected') THEN NULL
+        WHEN money = 'lost' AND c_verdict <> 'delivered' THEN best_nano
+        ELSE 0
+    END::BIGINT AS orphaned_nano,
+    CASE
+        WHEN money = 'none' THEN NULL
+        WHEN money = 'lost' AND c_verdict <> 'delivered' AND NOT disputed AND coalesce(probability, 0) >= 0.95
+        THEN low_nano
+        ELSE 0
+    END::BIGINT AS orphaned_low_nano,
+    -- a pair in doubt may cost what its dearest rival does; an abort without a pair, what its rivals would on average
+    CASE money
+        WHEN 'none' THEN NULL
+        WHEN 'expected' THEN expected_nano
+        WHEN 'lost' THEN greatest(high_nano, coalesce(dearest_nano, 0))
+        ELSE 0
+    END::BIGINT AS orphaned_high_nano,
+    CASE
+        WHEN money IN ('none', 'expected') THEN NULL
+        WHEN money <> 'lost' OR c_verdict = 'delivered' THEN 0
+        WHEN abort_known THEN least(best_nano, after_nano)
+    END::BIGINT AS avoidable_nano,
+    CASE
+        WHEN money = 'expected' THEN rival_currency
+        WHEN completion_id IS NOT NULL THEN coalesce(currency, CASE WHEN money = 'free' THEN $currency END)
+    END AS currency,
+    CASE WHEN money IN ('none', 'expected') THEN NULL WHEN is_settled THEN 'billed' ELSE 'estimated' END AS basis,
     coalesce(money_row, true) AS money_row, share_evidence
 FROM weighed
 WHERE outcome = 'aborted' OR completion_id IS NOT NULL

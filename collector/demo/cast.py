@@ -1,7 +1,7 @@
 """Who takes part in the demo's day: models with their prices, services with their habits. Data only.
 
-Prices are Google's list prices a token, in nano-units of USD; the bill is made from them, and the collector is
-not told: it has a price book of its own.
+Prices are Google's list prices a token, in nano-units of USD; the bill is made from them, and the collector
+is not told: it has a price book of its own.
 """
 
 from collections.abc import Mapping
@@ -84,12 +84,16 @@ NOTEBOOK = Service("notebook", PRO, True, True, None, "interrupt", 0.12, None, 1
 
 # Which services long and short answers of the trace belong to, and in what proportion.
 LONG_TOKENS = 40
-LONG = ((WEB_CHAT, 55), (MOBILE_CHAT, 30), (NOTEBOOK, 10), (AGENT, 5))
-SHORT = ((CODE_ASSIST, 68), (EXTRACT, 17), (AGENT, 10), (WEB_CHAT, 5))
+LONG: tuple[tuple[Service, int], ...] = ((WEB_CHAT, 55), (MOBILE_CHAT, 30), (NOTEBOOK, 10), (AGENT, 5))
+SHORT: tuple[tuple[Service, int], ...] = ((CODE_ASSIST, 68), (EXTRACT, 17), (AGENT, 10), (WEB_CHAT, 5))
 
 STOP_SHARE = 0.12  # of the streams that were left: the backend notices and stops
 ERROR_SHARE = 0.004  # of all calls: the backend fails
 RESET_SHARE = 0.002  # of the calls without a stream: the connection breaks, the backend does not notice
 UNLOGGED_SHARE = 0.004  # of the completions: worked on and billed, but lost to the log
 UNWATCHED_SHARE = 0.03  # tokens on the bill that a script nobody watches used, of what the others used
+# Of the readers who leave: before the first word; up to here in the middle; the others at the last word.
+LEFT_BEFORE_SHARE, LEFT_MIDWAY_SHARE = 0.4, 0.97
+LATE_ERROR_SHARE = 0.03  # of the calls that timed out: the backend fails later
+HALF_LINE_SHARE = 0.2  # of the processes that are killed: they leave half a line
 DOUBLED_SHARE = 0.003  # of the log entries: delivered twice

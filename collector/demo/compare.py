@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from collector.demo.truth import Loss
 
-UNSEEN = "no log shows the work: unmatched, and only in the upper bound"
-GUESSED = "streams that only nginx saw: tokens not counted, delivered share by time"
-UNBILLED = "hours not billed yet: estimated at list price, the discount is not known"
-EXACT = "all others: joined by id, tokens counted, bill settled"
+UNSEEN = "no completion log shows the work: unmatched"
+GUESSED = "seen by nginx only, left midway: share by time"
+UNBILLED = "not billed yet: list price, discount unknown"
+EXACT = "all others: tokens counted, bill settled"
 CAUSES = (UNBILLED, GUESSED, UNSEEN, EXACT)
 
 
@@ -66,9 +66,7 @@ def by_reason(found: Sequence[Found], losses: Sequence[Loss]) -> list[Line]:
     return _lines(found, losses, lambda one: one.reason)
 
 
-def _lines(
-    found: Iterable[Found], losses: Iterable[Loss], name: Callable[[Found | Loss], str]
-) -> list[Line]:
+def _lines(found: Iterable[Found], losses: Iterable[Loss], name: Callable[[Found | Loss], str]) -> list[Line]:
     aborts: Counter[str] = Counter()
     nano: dict[str, list[int]] = {}
     for one in found:
@@ -104,7 +102,7 @@ def _cause(one: Found | None) -> str:
 
 
 def by_nginx(found: Iterable[Found]) -> list[tuple[str, int, int]]:
-    """What nginx had logged for the aborts: words, how many, what was lost by them. Status 499 comes first."""
+    """What nginx had logged for the aborts: words, how many, what was lost. Status 499 comes first."""
     aborts: Counter[str] = Counter()
     nano: Counter[str] = Counter()
     for one in found:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
-from collector.demo.cast import ACCOUNT, DOUBLED_SHARE, SECOND_US
+from collector.demo.cast import ACCOUNT, DOUBLED_SHARE, HALF_LINE_SHARE, PROVIDER, SECOND_US
 from collector.demo.traffic import Call
 from collector.records import instant_text
 
@@ -31,7 +31,7 @@ def client_lines(calls: Iterable[Call], rng: Random) -> dict[str, list[Line]]:
 def _client(call: Call, rng: Random) -> Iterator[Line]:
     yield call.started_us, _dumped({
         "event": "started", "call_id": call.call_id, "at": instant_text(call.started_us),
-        "service": call.service.name, "provider": "gcp.vertex_ai", "account": ACCOUNT,
+        "service": call.service.name, "provider": PROVIDER, "account": ACCOUNT,
         "model": call.service.model.name, "operation": "generate_content", "stream": call.service.stream,
         "request_id": call.request_id, "retry_of": call.retry_of, "process": call.process,
         "input_tokens": call.context,
@@ -39,7 +39,7 @@ def _client(call: Call, rng: Random) -> Iterator[Line]:
     ended = _dumped(_ended(call))
     if call.reason != "vanished":
         yield _seen_until_us(call), ended
-    elif rng.random() < 0.2 and call.left_us is not None:
+    elif rng.random() < HALF_LINE_SHARE and call.left_us is not None:
         yield call.left_us, ended[: rng.randrange(20, 60)]  # it was just writing
 
 
@@ -53,7 +53,8 @@ def _ended(call: Call) -> dict[str, Any]:
         outcome = "failed"
     whole = outcome == "delivered"
     return {
-        "event": "ended", "call_id": call.call_id, "at": instant_text(_seen_until_us(call)), "outcome": outcome,
+        "event": "ended", "call_id": call.call_id, "at": instant_text(_seen_until_us(call)),
+        "outcome": outcome,
         "reason": call.reason if outcome == "aborted" else None,
         "status_code": _status_code(call), "bytes_received": _bytes(call),
         "output_tokens_received": call.delivered_tokens,
@@ -88,20 +89,18 @@ def proxy_lines(calls: Iterable[Call], start_us: int, end_us: int) -> dict[str, 
 
 
 def _proxied(call: Call) -> Line:
-    """The gateway ignores clients that leave (`proxy_ignore_client_abort on`): it has an answer whole and OK."""
+    """The gateway ignores clients that leave (`proxy_ignore_client_abort on`): its answers are whole."""
     gone = call.reason is not None and call.service.proxy == "edge"
     ended_us = _seen_until_us(call) if gone else max(call.arrived_us, call.started_us + 1_000)
     silent = gone and not call.delivered_tokens
-    whole = not gone
-    error = call.status == "error"
     sent = 0 if silent else _bytes(call) if gone else HEAD_BYTES + 4 * call.output
-    status = "499" if silent else "503" if error else "200"
+    status = "499" if silent else "503" if call.status == "error" else "200"
     streaming = "streamGenerateContent?alt=sse" if call.service.stream else "generateContent"
     return ended_us, _dumped({
         "msec": _seconds(ended_us), "request_id": call.proxy_id, "request_method": "POST",
         "request_uri": f"{PATH}{call.service.model.name}:{streaming}", "status": status,
         "request_time": _seconds(ended_us - call.started_us), "bytes_sent": str(sent),
-        "request_completion": "OK" if whole else "", "upstream_status": "-" if silent else status,
+        "request_completion": "" if gone else "OK", "upstream_status": "-" if silent else status,
         "upstream_header_time": "-" if silent else _seconds(_header_us(call)),
         "upstream_response_time": _seconds(ended_us - call.started_us), "upstream_bytes_received": str(sent),
         "http_traceparent": "", "http_x_request_id": call.request_id if call.service.logs else "",
@@ -117,7 +116,8 @@ def _header_us(call: Call) -> int:
 
 def _health(at_us: int) -> Line:
     return at_us, _dumped({
-        "msec": _seconds(at_us), "request_id": f"{at_us:032x}", "request_method": "GET", "request_uri": "/healthz",
+        "msec": _seconds(at_us), "request_id": f"{at_us:032x}", "request_method": "GET",
+        "request_uri": "/healthz",
         "status": "200", "request_time": "0.000", "bytes_sent": "162", "request_completion": "OK",
         "upstream_status": "-", "upstream_header_time": "-", "upstream_response_time": "-",
         "upstream_bytes_received": "-",
@@ -149,8 +149,8 @@ def _entry(call: Call) -> dict[str, Any]:
             "response_id": f"r-{call.completion_id}", "model": call.service.model.name,
             "stream": call.service.stream, "status": call.status,
             "usage": {
-                "input_tokens": call.context, "cached_input_tokens": call.cached, "output_tokens": call.output,
-                "thinking_tokens": call.thinking,
+                "input_tokens": call.context, "cached_input_tokens": call.cached,
+                "output_tokens": call.output, "thinking_tokens": call.thinking,
             },
         },
     }  # fmt: skip

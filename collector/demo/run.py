@@ -1,7 +1,7 @@
 """`orphaned demo` from end to end: make the day, run the real pipeline over it, tell the story, serve.
 
-A directory and an address come in; files, text on standard output and an exit code go out. It has no way of its
-own to find anything: the config it writes is one that a user could have written.
+A directory and an address come in; files, text on standard output and an exit code go out. It has no way of
+its own to find anything: the config it writes is one that a user could have written.
 """
 
 import shlex
@@ -40,18 +40,22 @@ def demo(
     began = time.monotonic()
     now_us = wall_clock_us() if now_us is None else now_us
     directory = _directory(keep)
-    address = _free(listen) if serve else listen
+    address = free_address(listen) if serve else listen
     with _progress() as step:
         step("Writing a day of logs and its bill")
         day = world.make(directory, end_us=world.day_end_us(now_us), listen=address)
         config = configuration.load(directory / "orphaned.yaml")
-        done = run_once(config, now_us=now_us, show=lambda source, at, of: step(_reading_text(source, at, of)))
-        found, books = _ask(config)
+        step("Reading")
+        done = run_once(config, now_us=now_us, show=lambda *read: step(_reading_text(*read)))
+        found, books = ask(config)
     for line in story(day, done.ledger, found, books):
         _say(line)
     for line in orphans(found, _command(), directory / "orphaned.yaml"):
         _say(line)
-    for line in _where(directory, address if serve else "", moved=address != listen, took_s=time.monotonic() - began):
+    _say(f"\nTook {time.monotonic() - began:.1f} s.")
+    for line in _where(
+        directory, address if serve else "", moved=address != listen and not listen.endswith(":0")
+    ):
         _say(line)
     return _serve(config, done.ledger, address) if serve else 0
 
@@ -61,11 +65,11 @@ def _directory(keep: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="orphaned-demo-"))
     keep.mkdir(parents=True, exist_ok=True)
     if any(keep.iterdir()):
-        raise UsageError(f"{keep}: is not empty. Name a new or an empty directory; the demo overwrites nothing.")
+        raise UsageError(f"{keep}: is not empty. Name a new or an empty directory.")
     return keep.absolute()
 
 
-def _free(listen: str) -> str:
+def free_address(listen: str) -> str:
     """`listen`, or a free port of the same host where that one is taken."""
     host, _, port = listen.rpartition(":")
     bare = host.strip("[]")
@@ -93,7 +97,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
         return
     with console.status("Starting") as status:
-        yield lambda text: status.update(text)
+        yield status.update
 
 
 def _reading_text(source: str, done: int, total: int) -> str:
@@ -102,7 +106,8 @@ def _reading_text(source: str, done: int, total: int) -> str:
     return f"Reading {source}: {done * 100 // total} %"
 
 
-def _ask(config: Config) -> tuple[list[Found], Books]:
+def ask(config: Config) -> tuple[list[Found], Books]:
+    """What the ledger of `config` holds: every abort on its money row, and the bill."""
     with reading(config) as (connection, values):
         rows = dialect.run(connection, PACKAGE, "found", values)
         books = dialect.run(connection, PACKAGE, "books", values)[0]
@@ -118,15 +123,14 @@ def _command() -> str:
     return shlex.quote(str(own.relative_to(Path.cwd()) if inside else own))
 
 
-def _where(directory: Path, address: str, *, moved: bool, took_s: float) -> Iterator[str]:
+def _where(directory: Path, address: str, *, moved: bool) -> Iterator[str]:
     """Where to look further."""
-    yield ""
-    yield f"Took {took_s:.1f} s. All files are in {directory}: the logs, the bill,"
-    yield "  orphaned.yaml and the ledger. They stay; remove the directory when you are done."
+    yield f"Logs, bill, orphaned.yaml and ledger are in {directory}"
+    yield "and stay there until you remove them."
     if not address:
         return
     if moved:
-        yield "  The port asked for is taken; this one is free:"
+        yield "Another program listens where the demo would have; this port is free:"
     yield f"  Page     http://{address}/"
     yield f"  Metrics  http://{address}/metrics"
     yield "Serving until Ctrl-C; what the daemon logs from here on is on standard error."

@@ -1,7 +1,7 @@
 """The demo's calls and what became of each: the trace and a seed come in, finished `Call`s go out.
 
-Everything here is what truly happened. Who saw what of it, and which files say so, is told in `files`; what it
-cost, in `truth`. Instants are microseconds since 1970, on one clock.
+Everything here is what truly happened. Who saw what of it, and which files say so, is told in `logs`; what
+it cost, in `truth`. Instants are microseconds since 1970, on one clock.
 """
 
 import csv
@@ -69,10 +69,11 @@ def trace() -> list[tuple[int, int, int]]:
     with resource_files("collector.demo").joinpath(TRACE).open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     instants = [datetime.fromisoformat(row["TIMESTAMP"][:26]) for row in rows]
+    offsets_us = [round((at - instants[0]).total_seconds() * SECOND_US) for at in instants]
     return [
-        (round((at - instants[0]).total_seconds() * SECOND_US), int(row["ContextTokens"]), int(row["GeneratedTokens"]))
-        for at, row in zip(instants, rows, strict=True)
-    ]  # fmt: skip
+        (offset_us, int(row["ContextTokens"]), int(row["GeneratedTokens"]))
+        for offset_us, row in zip(offsets_us, rows, strict=True)
+    ]
 
 
 def day_of_calls(start_us: int, rng: Random) -> list[Call]:
@@ -106,7 +107,8 @@ class _Day:
     def _attempts(self, at_us: int, context: int, generated: int) -> Iterator[Call]:
         """A call, and its retry where it timed out and its program tries again."""
         weights = cast.LONG if generated >= cast.LONG_TOKENS else cast.SHORT
-        service = self.rng.choices(*zip(*weights, strict=True))[0]
+        services, shares = [one for one, _ in weights], [share for _, share in weights]
+        service = self.rng.choices(services, shares)[0]
         call = self._live(service, at_us, context, generated)
         yield call
         for _ in range(service.retries):
@@ -123,8 +125,8 @@ class _Day:
         rng = self.rng
         call = Call(
             call_id=f"c-{rng.getrandbits(40):010x}", request_id=f"{rng.getrandbits(64):016x}",
-            proxy_id=f"{rng.getrandbits(128):032x}", completion_id=f"{rng.getrandbits(56):014x}", service=service,
-            started_us=at_us, context=context, cached=round(context * self._cached(service)),
+            proxy_id=f"{rng.getrandbits(128):032x}", completion_id=f"{rng.getrandbits(56):014x}",
+            service=service, started_us=at_us, context=context, cached=round(context * self._cached(service)),
             wanted_output=generated,
             wanted_thinking=min(24_000, round(service.thinking * rng.lognormvariate(0, service.spread))),
             retry_of=retry_of,
@@ -201,10 +203,10 @@ class _Day:
         if rng.random() >= call.service.leave_share:
             return
         luck = rng.random()
-        if luck < 0.4:
+        if luck < cast.LEFT_BEFORE_SHARE:
             waited = rng.uniform(0.3, 1.0) * (call.first_us - call.started_us)
             yield call.started_us + round(waited), call.service.reason
-        elif luck < 0.97:
+        elif luck < cast.LEFT_MIDWAY_SHARE:
             read = rng.uniform(0.0, 0.95) * (call.finished_us - call.first_us)
             yield call.first_us + self._trip_us(call) + round(read), call.service.reason
         else:
@@ -223,7 +225,7 @@ class _Day:
             stopped_us = call.left_us + self.rng.randrange(50_000, 400_000)
             if stopped_us < call.finished_us:
                 self._end(call, max(stopped_us, call.received_us + 20_000), "cancelled")
-        elif call.reason == "timeout" and self.rng.random() < 0.03:
+        elif call.reason == "timeout" and self.rng.random() < cast.LATE_ERROR_SHARE:
             self._end(call, self.rng.randrange(call.left_us, call.finished_us + SECOND_US), "error")
 
     @staticmethod

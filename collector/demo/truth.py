@@ -27,6 +27,36 @@ class Loss:
     avoidable_nano: int
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a bill is split into, in the order in which it is shown."""
+
+    delivered: int
+    orphaned: int
+    cut_short: int
+    failed: int
+    unattributed: int
+
+    def total(self) -> int:
+        """What was billed."""
+        return self.delivered + self.orphaned + self.cut_short + self.failed + self.unattributed
+
+
+def parts(calls: Iterable[Call], unwatched_nano: int, *, before_us: int) -> Parts:
+    """The truth about the bill of what finished before `before_us`; `unwatched_nano` of it no log shows."""
+    whole, lost = 0, {"orphaned": 0, "cut_short": 0}
+    for call in calls:
+        if call.finished_us >= before_us:
+            continue
+        if not call.logged:
+            unwatched_nano += cost_nano(call)
+            continue
+        whole += cost_nano(call)
+        if call.reason is not None and (verdict := _verdict(call)) in lost:
+            lost[verdict] += _lost_nano(call)
+    return Parts(whole - sum(lost.values()), lost["orphaned"], lost["cut_short"], 0, unwatched_nano)
+
+
 def losses(calls: Iterable[Call]) -> list[Loss]:
     """Every call that was left, with what it cost in vain."""
     return [_loss(call) for call in calls if call.reason is not None]

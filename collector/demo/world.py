@@ -1,16 +1,16 @@
-"""The demo's day as files: an end comes in; logs, a bill and a config go into a directory, and the truth comes out.
+"""The demo's day as files: an end comes in; logs, bill and config go into a directory, the truth comes out.
 
 The same end gives the same bytes, and another end gives the same day at another time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from collector.demo import bill, cast, logs, truth
 from collector.demo.cast import HOUR_US, SECOND_US
-from collector.demo.traffic import Call, day_of_calls
+from collector.demo.traffic import Call, day_of_calls, trace
 
 SEED = 20_231_116  # the day of the trace
 # No call may still be waiting for its completion: the default horizon, and some minutes.
@@ -20,7 +20,7 @@ CONFIG = """\
 # What `orphaned demo` wrote. Paths are relative to this file; every key that is not here has its default.
 ledger: {{path: ledger.duckdb}}
 http: {{listen: "{listen}"}}
-billing: {{settle_after: 12h}}      # 48h by default; this bill is all there is, and nobody waits two days for a demo
+billing: {{settle_after: 12h}}      # 48h by default; the demo's bill is a day old
 sources:
   - {{name: clients, kind: client-log, path: "client/*.jsonl"}}
   - {{name: edge, kind: nginx, path: "nginx/edge.json"}}
@@ -40,12 +40,12 @@ class Day:
     calls: int
     losses: tuple[truth.Loss, ...]
     spent_nano: int  # by all calls, delivered or not
-    unwatched_nano: int  # by what no log shows
+    settled: truth.Parts  # of the bill before bill_to_us
     trace_rows: int
 
 
 def day_end_us(now_us: int) -> int:
-    """The full hour at which the demo's day ends: the last one that every abort's horizon has passed since."""
+    """The full hour at which the demo's day ends: no abort is so young that it could be pending."""
     return (now_us - AGE_US) // HOUR_US * HOUR_US
 
 
@@ -65,19 +65,22 @@ def make(directory: Path, *, end_us: int, listen: str) -> Day:
     for name, rows in bill.export_lines(billed, start_us, rng).items():
         _write(directory / "billing" / f"{name}.jsonl", rows)
     _write(directory / "orphaned.yaml", [CONFIG.format(listen=listen).rstrip("\n")])
+    return _day(start_us, end_us, calls, extra)
+
+
+def _day(start_us: int, end_us: int, calls: Sequence[Call], unwatched: bill.Used) -> Day:
     full_hours = cast.DAY_HOURS - bill.LAG_HOURS - bill.PARTIAL_HOURS
+    bill_to_us = start_us + full_hours * HOUR_US
+    unwatched_nano = sum(
+        tokens * cast.MODELS[model].net_nano(usage)
+        for (hour, model, usage), tokens in unwatched.items()
+        if hour < full_hours
+    )
     return Day(
-        start_us, end_us, start_us + full_hours * HOUR_US, len(calls), tuple(truth.losses(calls)),
-        sum(truth.cost_nano(call) for call in calls), _cost_nano(extra), len(_trace_rows(calls)),
+        start_us, end_us, bill_to_us, len(calls), tuple(truth.losses(calls)),
+        sum(truth.cost_nano(call) for call in calls),
+        truth.parts(calls, unwatched_nano, before_us=bill_to_us), len(trace()),
     )  # fmt: skip
-
-
-def _cost_nano(used: bill.Used) -> int:
-    return sum(tokens * cast.MODELS[model].net_nano(usage) for (_, model, usage), tokens in used.items())
-
-
-def _trace_rows(calls: Iterable[Call]) -> set[tuple[int, int]]:
-    return {(call.context, call.wanted_output) for call in calls}
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

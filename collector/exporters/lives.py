@@ -1,11 +1,11 @@
-"""Which calls and completions an id leads to, put together into lives: one attempt each, with all its observers.
+"""Which calls and completions an id leads to, put together into lives: one attempt each.
 
-An id and a connection to the ledger come in; `Life`s go out, as the ledger's rows (dicts by column name). What
-the correlation chose is taken as it is; calls that it had no reason to judge (they were delivered) are put beside
+An id and a connection to the ledger come in; `Life`s go out, made of its rows (dicts by column name). What the
+correlation chose is taken as it is; calls that it had no reason to judge (they were delivered) are put beside
 what shares an id with them. Nothing is judged here.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,9 @@ class Call:
 
     def spans(self) -> set[str]:
         """Trace and span, where both are known."""
-        return {f"{one['trace_id']}/{one['span_id']}" for one in self.lines if one["trace_id"] and one["span_id"]}
+        return {
+            f"{one['trace_id']}/{one['span_id']}" for one in self.lines if one["trace_id"] and one["span_id"]
+        }
 
     def bears(self, wanted: str) -> bool:
         """Whether any id of the call is `wanted`."""
@@ -67,7 +69,9 @@ def lives_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> list[Life]:
     for _ in range(ROUNDS_MAX):
         before = len(calls) + len(completions)
         told = _told(calls.values(), completions.values())
-        calls = _calls(connection, [*map(_call_name, calls.values()), *rows(connection, "life_call_linked", told)])
+        calls = _calls(
+            connection, [*map(_call_name, calls.values()), *rows(connection, "life_call_linked", told)]
+        )
         told = _told(calls.values(), completions.values())
         found = rows(connection, "life_completion_linked", told)
         completions = _completions(connection, [*completions.values(), *found])
@@ -155,31 +159,39 @@ def _span(row: Row) -> str:
 def _grouped(calls: Mapping[Key, Call], completions: Mapping[Key, Row]) -> list[Life]:
     """The lives: what was matched stands together, and the rest stands with the nearest that shares an id."""
     heads: dict[Key, Key] = {key: key for key in (*calls, *completions)}
+    for one, other in _ties(calls, completions):
+        heads[_head(heads, one)] = _head(heads, other)
+    lives: dict[Key, Life] = {}
+    for key, call in calls.items():
+        lives.setdefault(_head(heads, key), Life()).calls.append(call)
+    for key, completion in completions.items():
+        lives.setdefault(_head(heads, key), Life()).completions.append(completion)
+    for life in lives.values():
+        life.calls.sort(key=lambda call: (-(call.first["hop"] or 0), call.first["at_us"]))
+    return list(lives.values())
 
-    def head(key: Key) -> Key:
-        while heads[key] != key:
-            key = heads[key]
-        return key
 
-    suspects = {call.first["suspect_no"]: key for key, call in calls.items() if call.first["suspect_no"]}
+def _head(heads: Mapping[Key, Key], key: Key) -> Key:
+    """The one that stands for all that `key` is tied to."""
+    while heads[key] != key:
+        key = heads[key]
+    return key
+
+
+def _ties(calls: Mapping[Key, Call], completions: Mapping[Key, Row]) -> Iterator[tuple[Key, Key]]:
+    """Pairs that belong to one attempt."""
+    suspects = {c.first["suspect_no"]: key for key, c in calls.items() if c.first["suspect_no"]}
     taken: set[Key] = set()
     for key, call in calls.items():
         for partner in _chosen(call, suspects, completions):
             taken.add(partner)
-            heads[head(key)] = head(partner)
+            yield key, partner
+    free = {key: completion for key, completion in completions.items() if key not in taken}
     for key, call in calls.items():
         if call.first["suspect_no"] and call.first["chosen_completion_id"]:
             continue
-        for partner in _nearest(key, call, calls, {k: c for k, c in completions.items() if k not in taken}):
-            heads[head(key)] = head(partner)
-    lives: dict[Key, Life] = {}
-    for key, call in calls.items():
-        lives.setdefault(head(key), Life()).calls.append(call)
-    for key, completion in completions.items():
-        lives.setdefault(head(key), Life()).completions.append(completion)
-    for life in lives.values():
-        life.calls.sort(key=lambda call: (-(call.first["hop"] or 0), call.first["at_us"]))
-    return list(lives.values())
+        for partner in _nearest(key, call, calls, free):
+            yield key, partner
 
 
 def _chosen(call: Call, suspects: Mapping[int, Key], completions: Mapping[Key, Row]) -> list[Key]:
@@ -191,9 +203,7 @@ def _chosen(call: Call, suspects: Mapping[int, Key], completions: Mapping[Key, R
     return [one for one in (key, attempt) if one is not None and (one in completions or one == attempt)]
 
 
-def _nearest(
-    key: Key, call: Call, calls: Mapping[Key, Call], completions: Mapping[Key, Row]
-) -> list[Key]:
+def _nearest(key: Key, call: Call, calls: Mapping[Key, Call], completions: Mapping[Key, Row]) -> list[Key]:
     """The nearest other observer's call, and the nearest completion, that share an id with this call."""
     at_us = call.first["started_at_us"] or call.first["at_us"]
     others = [k for k, other in calls.items() if k[0] != key[0] and _linked(call, other)]
@@ -222,4 +232,4 @@ def _bears(life: Life, wanted: str) -> bool:
 
 
 def _started_at_us(life: Life) -> int:
-    return min([*(call.first["at_us"] for call in life.calls), *map(_begun_at_us, life.completions)])
+    return min([*(int(call.first["at_us"]) for call in life.calls), *map(_begun_at_us, life.completions)])

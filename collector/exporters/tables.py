@@ -1,8 +1,8 @@
-"""The tables of `orphaned export`: verdicts, reconciliation and problems, as CSV, JSON, Parquet or a DataFrame.
+"""The tables of `orphaned export`, as CSV, JSON, Parquet or a DataFrame.
 
 A connection to the ledger comes in (as of whichever instant its reader chose); rows go out batch by batch, so
-that a million of them need little memory. Amounts become decimal text out of whole numbers, in SQL, in all three
-formats alike; times are RFC 3339 text. This module computes no figure, and it never leaves half a file behind.
+that a million of them need little memory. Amounts become decimal text out of whole numbers, in SQL, alike in
+all three formats; times are RFC 3339 text. This module computes no figure and never leaves half a file behind.
 """
 
 import os
@@ -35,8 +35,9 @@ _TIMES = frozenset({"started_at", "ended_at", "finished_at", "usage_start", "usa
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which rows are wanted: from `from_us` on, before `to_us`. Verdicts go by `started_at`, buckets by
-    `usage_start`, problems by `seen_at`.
+    """Which rows are wanted: from `from_us` on, before `to_us`.
+
+    Verdicts go by `started_at`, buckets by `usage_start`, problems by `seen_at`.
     """
 
     from_us: int = 0
@@ -50,7 +51,7 @@ def _unwatched(_rows: int) -> None:
     """Nobody watches."""
 
 
-def write(
+def write(  # noqa: PLR0913 - what, from where, to where, and how
     name: Name,
     connection: duckdb.DuckDBPyConnection,
     sink: BinaryIO,
@@ -59,7 +60,7 @@ def write(
     span: Span = ALWAYS,
     show: Progress = _unwatched,
 ) -> int:
-    """Write one table to `sink`, and return how many rows it has. CSV has a head, JSON is one array of objects."""
+    """Write one table to `sink`; how many rows it has. CSV has a head, JSON is one array of objects."""
     rows = 0
     for count in _WRITERS[layout](_batches(name, connection, span), sink):
         rows += count
@@ -68,10 +69,10 @@ def write(
 
 
 def frame(name: Name, connection: duckdb.DuckDBPyConnection, span: Span = ALWAYS) -> "pd.DataFrame":
-    """One table as a DataFrame: times as UTC timestamps, amounts and usage as exact `Decimal`s, None for unknown."""
+    """One table as a DataFrame: times as UTC timestamps, amounts and usage as exact `Decimal`s or None."""
     import pandas as pd
 
-    table = _batches(name, connection, span).read_pandas()
+    table: pd.DataFrame = _batches(name, connection, span).read_pandas()
     for column in table.columns:
         if column in _TIMES:
             table[column] = pd.to_datetime(table[column], utc=True, format="ISO8601")
@@ -83,7 +84,7 @@ def frame(name: Name, connection: duckdb.DuckDBPyConnection, span: Span = ALWAYS
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all is written: a reader sees the old one or the new one, whole.
+    """A file that takes the place of `path` when all is written: a reader sees the old or the new one, whole.
 
     Raises OSError when its directory cannot be written to.
     """

@@ -9,13 +9,23 @@ win AS (
 lost AS (
     SELECT
         w.span, v.currency,
-        sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.orphaned_low_nano ELSE 0 END) AS low_nano,
         sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.orphaned_nano ELSE 0 END) AS best_nano,
-        sum(v.orphaned_high_nano) AS high_nano,
+        -- what policies, prices and shares of time leave open is common to all rows, and adds up
+        sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') AND (v.evidence <> 'probable' OR v.match_probability >= 0.95)
+            THEN v.orphaned_nano - v.orphaned_low_nano ELSE 0 END) AS below_nano,
+        sum(CASE WHEN v.evidence <> 'probable' OR v.match_probability >= 0.95
+            THEN v.orphaned_high_nano - coalesce(v.orphaned_nano, 0) ELSE 0 END) AS above_nano,
+        -- errors of matching are independent between attempts: their squares add up
+        1.645 * sqrt(sum(CASE WHEN v.evidence = 'probable'
+            THEN (1 - v.match_probability) * (v.orphaned_high_nano::DOUBLE ** 2 + v.orphaned_nano::DOUBLE ** 2)
+            ELSE 0 END)) AS spread_nano,
         sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.avoidable_nano ELSE 0 END) AS avoidable_nano
     FROM verdict_current AS v
-    JOIN win AS w ON v.finished_at_us > w.from_us AND v.finished_at_us <= $now_us
-    WHERE v.currency IS NOT NULL AND v.finished_at_us > $now_us - 2764800000000
+    JOIN win AS w
+        ON coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > w.from_us
+        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) <= $now_us
+    WHERE v.currency IS NOT NULL
+        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > $now_us - 2764800000000
     GROUP BY ALL
 ),
 -- An unmatched abort may have cost what its buckets hold unattributed, and no more.
@@ -55,8 +65,10 @@ part AS (
     GROUP BY ALL
 )
 SELECT
-    w.span, c.currency, coalesce(l.low_nano, 0), coalesce(l.best_nano, 0),
-    coalesce(l.high_nano, 0) + coalesce(k.nano, 0), coalesce(l.avoidable_nano, 0), coalesce(p.delivered, 0),
+    w.span, c.currency,
+    greatest(coalesce(l.best_nano - l.below_nano - CAST(round(l.spread_nano) AS HUGEINT), 0), 0),
+    coalesce(l.best_nano, 0),
+    coalesce(l.best_nano + l.above_nano + CAST(round(l.spread_nano) AS HUGEINT), 0) + coalesce(k.nano, 0), coalesce(l.avoidable_nano, 0), coalesce(p.delivered, 0),
     coalesce(p.orphaned, 0), coalesce(p.cut_short, 0), coalesce(p.failed, 0), coalesce(p.unattributed, 0)
 FROM win AS w
 CROSS JOIN (SELECT currency FROM lost UNION SELECT currency FROM part UNION SELECT $currency) AS c

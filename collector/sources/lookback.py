@@ -11,17 +11,17 @@ import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from collector.sources.lines import packing
 
 HEAD_BYTES = 10  # as many as `packing` looks at
 LINE_BYTES_MAX = 4 << 20
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    "": lambda path: path.open("rb"),
-    "gzip": lambda path: gzip.open(path, "rb"),
-    "bzip2": lambda path: bz2.open(path, "rb"),
-    "xz": lambda path: lzma.open(path, "rb"),
+_READERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    "": lambda file: file,
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
 }
 
 
@@ -29,12 +29,11 @@ def line_text(path: Path, line_no: int) -> str | None:
     """The line `line_no` (from 1) of the file at `path`, without its newline; None where it cannot be had."""
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-        opener = _OPENERS.get(packing(head))
-        if opener is None:
-            return None
-        with opener(path) as file:
-            line = next(islice(file, line_no - 1, None), b"")
+            reader = _READERS.get(packing(file.read(HEAD_BYTES)))
+            if reader is None:
+                return None
+            file.seek(0)
+            line: bytes = next(islice(reader(file), line_no - 1, None), b"")
     except (OSError, EOFError, lzma.LZMAError, zlib.error):
         return None
     if not line.strip() or len(line) > LINE_BYTES_MAX:

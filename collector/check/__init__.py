@@ -1,0 +1,248 @@
+"""`orphaned check`: tries what a config says, and says all that is wrong with it at once.
+
+A Config comes in; `Finding`s go out, each with its place and what to do. The first thousand lines of every
+source are mapped just as a run would map them, in an engine of their own. Nothing is written: the ledger is
+only looked at.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from glob import escape
+from typing import Literal
+
+import duckdb
+
+from collector.config import CloudLoggingFileSource, Config, GcpBillingFileSource, SourceConfig
+from collector.costing import prices
+from collector.ledger import dialect
+from collector.ledger.append import Stage
+from collector.pipeline import _mapping as mapping_of
+from collector.sources.files import read_lines
+from collector.sources.listing import Found, listed, opened, reason
+from collector.sources.skus import provider_of
+
+LINES_MAX = 1000
+FILES_MAX = 1000
+CHUNK_BYTES = 256 << 10
+PACKAGE = "collector.check"
+
+Level = Literal["ok", "note", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found: how bad it is, where, and what it is about (with a remedy where there is one)."""
+
+    level: Level
+    place: str
+    message: str
+
+
+@dataclass(slots=True)
+class Trial:
+    """What the first lines of one source are. `models`: (provider, model) of what was read."""
+
+    findings: list[Finding] = field(default_factory=list)
+    models: set[tuple[str, str]] = field(default_factory=set)
+
+
+def readable(source: SourceConfig, config: Config) -> bool:
+    """Whether at least one file of the source can be read, or none is there."""
+    found = listed([source.path], config.root, set())
+    return not found or any(not one.trouble and os.access(one.path, os.R_OK) for one in found)
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """Everything there is to say about a config that has been read without a mistake."""
+    yield Finding("ok", str(config.path), f"the config is right: {len(config.sources)} sources")
+    yield from _ledger(config)
+    trials = {source.name: _trial(config, source) for source in config.sources}
+    for trial in trials.values():
+        yield from trial.findings
+    yield from _completions(config, trials)
+    yield from _prices(config, trials)
+
+
+def _ledger(config: Config) -> Iterator[Finding]:
+    """Whether the ledger can be used: looked at, never written."""
+    path = config.ledger_path
+    if path.exists():
+        if not os.access(path, os.R_OK | os.W_OK):
+            yield Finding("error", str(path), "the ledger cannot be written: give this user the right to")
+            return
+        try:
+            duckdb.connect(str(path), read_only=True).close()
+        except duckdb.IOException as error:
+            if "lock" in str(error).lower():
+                yield Finding("note", str(path), "another process has it open: a run is under way")
+            else:
+                first = str(error).splitlines()[0]
+                yield Finding("error", str(path), f"it is no ledger: {first}. Point ledger.path elsewhere")
+        return
+    folder = next((one for one in path.parents if one.exists()), path.parent)
+    if not os.access(folder, os.W_OK):
+        yield Finding("error", str(folder), "no ledger can be made here: the directory is not writable")
+
+
+# One source -----------------------------------------------------------------------------------------------
+
+
+def _trial(config: Config, source: SourceConfig) -> Trial:
+    """The first lines of one source, mapped as a run would map them."""
+    trial = Trial()
+    found = listed([source.path], config.root, set())
+    if not found:
+        message = f"no file matches {source.path} in {config.root}: mend `path`, or wait for the first file"
+        trial.findings.append(Finding("error", f"source {source.name}", message))
+        return trial
+    good = [one for one in found[:FILES_MAX] if not _unreadable(one, trial)]
+    if not good:
+        return trial
+    _kind, stage = mapping_of(config, source)
+    with duckdb.connect() as engine:
+        dialect.script(engine, "collector.ledger", ["macros"])
+        _map(engine, config, source, stage, good, trial)
+    return trial
+
+
+def _unreadable(one: Found, trial: Trial) -> bool:
+    """Whether a file cannot be opened; then it is a finding."""
+    trouble = one.trouble
+    if not trouble:
+        try:
+            opened(one).close()
+        except OSError as error:
+            trouble = reason(error)
+    if trouble:
+        message = f"cannot be read: {trouble}. Give this user the right to, or exclude it in `path`"
+        trial.findings.append(Finding("error", one.shown, message))
+    return bool(trouble)
+
+
+def _map(  # noqa: PLR0913, PLR0917 - all of them are what a run has at hand
+    engine: duckdb.DuckDBPyConnection,
+    config: Config,
+    source: SourceConfig,
+    stage: Stage,
+    files: Sequence[Found],
+    trial: Trial,
+) -> None:
+    """Count the fates of the first lines, and keep an example of each that is none."""
+    tally = {"record": 0, "problem": 0, "ignored": 0}
+    examples: dict[str, str] = {}
+    for one in files:
+        if sum(tally.values()) >= LINES_MAX:
+            break
+        chunks = read_lines(
+            source.name, [escape(one.shown)], config.root, [], now_us=0, next_file_id=1, parses=_is_object,
+            chunk_bytes=CHUNK_BYTES,
+        )  # fmt: skip
+        chunk = next(chunks, None)  # no more is read than this
+        if chunk is None:
+            continue
+        for problem in chunk.problems:
+            examples.setdefault(problem.message, problem.place)
+        tally["problem"] += len(chunk.problems)
+        tally["ignored"] += chunk.blank
+        lines = chunk.table.slice(0, LINES_MAX)
+        if not lines.num_rows:
+            continue
+        dialect.set_variables(engine, {"source": source.name, "file_id": 1, "batch_id": 1})
+        engine.register("line_batch", lines)
+        stage(engine)
+        for fate, count, line_no in dialect.run(engine, PACKAGE, "fate"):
+            kind = {None: "record", "ignored": "ignored"}.get(fate, "problem")
+            tally[kind] += count
+            if kind == "problem":
+                examples.setdefault(fate, f"{one.shown}:{line_no}")
+        _note_records(engine, source, trial)
+    trial.findings += _counted(source, len(files), tally, examples)
+
+
+def _is_object(text: str) -> bool:
+    """Whether an unterminated last line is whole."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _note_records(engine: duckdb.DuckDBPyConnection, source: SourceConfig, trial: Trial) -> None:
+    """The models that the records name; of a bill, the SKUs that no rule understands."""
+    if not isinstance(source, GcpBillingFileSource):
+        trial.models |= set(dialect.run(engine, PACKAGE, "model"))
+        return
+    known = {finding.message for finding in trial.findings}
+    for service, sku, count in dialect.run(engine, PACKAGE, "sku"):
+        message = (
+            f'{count} lines of {service} with the SKU "{sku}" name no known model and usage: their cost will '
+            "stand as unattributed. If it is inference, add a rule for it under `skus`"
+        )
+        if provider_of(service) and message not in known:
+            trial.findings.append(Finding("warning", f"source {source.name}", message))
+
+
+def _counted(
+    source: SourceConfig, files: int, tally: dict[str, int], examples: dict[str, str]
+) -> Iterator[Finding]:
+    place = f"source {source.name}"
+    said = f"{files} files; of the first {sum(tally.values()):,} lines {tally['record']:,} are records, "
+    said += f"{tally['problem']:,} problems, {tally['ignored']:,} ignored"
+    if not sum(tally.values()):
+        yield Finding("note", place, f"{files} files, and not one line in them yet")
+    elif tally["record"]:
+        yield Finding("ok", place, said)
+    elif tally["problem"]:
+        yield Finding("error", place, f"{said}: is `kind: {source.kind}` right, and are the fields?")
+    else:
+        yield Finding("warning", place, f"{said}: are `kind: {source.kind}` and its routes or fields right?")
+    for message, where in examples.items():
+        yield Finding("warning", where, message)
+
+
+# Between sources ------------------------------------------------------------------------------------------
+
+
+def _completions(config: Config, trials: dict[str, Trial]) -> Iterator[Finding]:
+    """Providers that are called, and whose completions no source logs; and those that several log."""
+    logs: dict[str, list[str]] = {}
+    for source in config.sources:
+        if isinstance(source, CloudLoggingFileSource):
+            logs.setdefault(source.provider, []).append(source.name)
+    for provider, names in logs.items():
+        if len(names) > 1:
+            message = (
+                f"sources {', '.join(names)} all log completions of {provider}: an abort waits for the "
+                "slowest of them, and a completion that several have counts once. Right if they are parts of one log"
+            )
+            yield Finding("note", str(config.path), message)
+    called = {
+        provider: source.name
+        for source in config.sources
+        if source.kind in {"client-log", "nginx"}
+        for provider, _ in trials[source.name].models
+    }
+    for provider, name in sorted(called.items()):
+        if provider not in logs:
+            message = f"it calls {provider}, whose completions no source logs: aborts there stay unmatched"
+            yield Finding("warning", f"source {name}", message)
+
+
+def _prices(config: Config, trials: dict[str, Trial]) -> Iterator[Finding]:
+    """Models that no price is known for."""
+    used = {
+        (source.provider, model): source.name
+        for source in config.sources
+        if isinstance(source, CloudLoggingFileSource)
+        for _, model in trials[source.name].models
+    }
+    for (provider, model), name in sorted(used.items()):
+        if not _priced(prices.price_rows(config.prices, [(provider, model)]), provider, model):
+            message = f"no price is known for {model} at {provider}: add one under `prices`"
+            yield Finding("warning", f"source {name}", message)
+
+
+def _priced(rows: Iterable[prices.PriceRow], provider: str, model: str) -> bool:
+    return any(row.model == model and row.provider in {None, provider} for row in rows)
