@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, MISUSED, BROKEN = 0, 1, 2, 3
 CONFIG_DEFAULT = Path("orphaned.yaml")
+_ENGINE_TROUBLES = frozenset({"IOException", "OutOfMemoryException"})  # DuckDB's: a full disk, too little memory
 
 
 class TableName(StrEnum):
@@ -80,6 +81,9 @@ class Guarded(TyperGroup):
         except Exception as error:
             if type(error).__module__.startswith(("typer", "click")):
                 raise  # what the parser says about the arguments, it says itself
+            if type(error).__name__ in _ENGINE_TROUBLES:
+                _say(f"the ledger's engine: {_first_line(error)}")
+                raise typer.Exit(FAILED) from None
             _unforeseen(error)
             raise typer.Exit(FAILED) from None
         return result
@@ -90,15 +94,18 @@ def _closed_pipe() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no message").splitlines()[0]
+
+
 def _unforeseen(error: Exception) -> None:
     """One line about a defect; the traceback only for who asks for it."""
     if os.environ.get("ORPHANED_DEBUG") == "1":
         import traceback
 
         traceback.print_exc()
-    said = (str(error).strip() or "no message").splitlines()[0]
     _say(
-        f"unforeseen: {type(error).__name__}: {said}. This is a defect of orphaned-inference: please "
+        f"unforeseen: {type(error).__name__}: {_first_line(error)}. This is a defect of orphaned-inference: please "
         "report it, with what ORPHANED_DEBUG=1 adds to this"
     )
 

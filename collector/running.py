@@ -12,7 +12,7 @@ from collector.config import Config, load
 from collector.daemon import Work, serve, wall_clock_us
 from collector.exporters import metrics, status
 from collector.exporters.bars import bars
-from collector.problems import LedgerBusyError, UsageError
+from collector.problems import LedgerBusyError, OperatingError, UsageError
 from collector.records import LedgerSummary, RunSummary
 
 
@@ -21,15 +21,25 @@ def run_one_pass(
 ) -> bool:
     """One pass as of `now_us` (None: now); `say` gets the summary. True if a whole source could not be read.
 
-    One bad file among good ones is a problem on record and fails nothing.
+    One bad file among good ones is a problem on record and fails nothing. OperatingError when the metrics
+    cannot be written.
     """
     with bars("reading, matching, pricing") as show:
         done = pipeline.run_once(config, now_us=wall_clock_us() if now_us is None else now_us, show=show)
-    if metrics_file is not None:
-        metrics.write_textfile(done.ledger, metrics_file)
     for line in status.after_run(done.ledger, new=done.run.rows_new, duration_ms=done.run.duration_ms):
         say(line)
-    return _say_lost(config, done, say)
+    lost = _say_lost(config, done, say)
+    if metrics_file is not None:
+        _write_metrics(done.ledger, metrics_file)
+    return lost
+
+
+def _write_metrics(summary: LedgerSummary, path: Path) -> None:
+    try:
+        metrics.write_textfile(summary, path)
+    except OSError as error:
+        why = error.strerror or error
+        raise OperatingError(f"{path}: cannot be written: {why}. The run itself has been committed") from None
 
 
 def _say_lost(config: Config, done: RunSummary, say: Callable[[str], None]) -> bool:

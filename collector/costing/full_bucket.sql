@@ -31,7 +31,7 @@ SELECT
     coalesce(o.settled, false) OR (
         c.billed_nano IS NOT NULL AND c.usage_end_us <= coalesce(w.log_at_us, 0)
         AND (
-            (c.logged_micro > 0 AND c.billed_micro * 100 >= c.logged_micro * 98)
+            (w.is_logged AND c.logged_micro > 0 AND c.billed_micro * 100 >= c.logged_micro * 98)
             OR coalesce(w.bill_at_us >= c.usage_end_us + $settle_after_us, false)
         )
     ) AS settled

@@ -50,8 +50,9 @@ lost AS (
         sum(CASE WHEN w.low_part = w.lost_whole THEN a.low_nano
             WHEN a.usage_kind IN ('input', 'cached_input') THEN 0
             ELSE share_of(a.low_nano, w.low_part, w.lost_whole) END) AS low_nano,
+        -- an assumed completion may have made more than is assumed: its high part can exceed the whole
         sum(CASE WHEN w.high_part = w.lost_whole THEN a.high_nano
-            WHEN a.usage_kind IN ('input', 'cached_input') THEN 0
+            WHEN a.usage_kind IN ('input', 'cached_input') THEN CASE WHEN w.high_part > w.lost_whole THEN a.high_nano ELSE 0 END
             ELSE share_of(a.high_nano, w.high_part, w.lost_whole) END) AS high_nano,
         sum(CASE WHEN a.usage_kind IN ('input', 'cached_input') THEN 0
             WHEN w.avoid_part IS NULL OR w.avoid_whole IS NULL THEN NULL

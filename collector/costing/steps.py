@@ -16,9 +16,13 @@ from collector.ledger import dialect
 
 PACKAGE = "collector.costing"
 
-SPECIALS = ("bill_day_add", "overshadowed", "bill_line", "two_bills", "usage_slot_add", "special_touched")
+BILL = ("bill_day_add", "overshadowed", "bill_line", "two_bills", "usage_slot_add")
+ASSUMED = (
+    "assumed_gone", "assumed_new", "assumed_keep", "assumed_drop", "assumed_match", "assumed_touched",
+    "assumed_usage", "assumed_unknown", "special_touched",
+)  # fmt: skip
 BUCKETS = (
-    "special_drop", "special_put", "first_byte_learnt", "special_time", "special_time_drop", "special_time_put",
+    "special_drop", "special_put", "special_assumed_put", "first_byte_learnt", "special_time", "special_time_drop", "special_time_put",
     "touched_point", "waiting_account", "touched_period", "touched_hour",
     "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry", "full_bucket",
     "special_use", "bucket_part", "share_lost", "bucket_share_drop", "bucket_share_put", "special_wanted",
@@ -37,6 +41,11 @@ _POLICY = pa.schema([
     ("provider", pa.string()), ("model", pa.string()), ("status", pa.string()), ("from_us", pa.int64()),
     ("billed", pa.bool_()), ("disputed", pa.bool_()),
 ])  # fmt: skip
+_DROP = pa.schema([
+    ("provider", pa.string()), ("model", pa.string()), ("mode", pa.string()), ("from_us", pa.int64()),
+    ("runs_on", pa.string()), ("billed", pa.bool_()), ("disputed", pa.bool_()),
+])  # fmt: skip
+_ENDINGS: Mapping[str, policies.On] = {"stream": "stream_dropped", "unary": "unary_dropped"}
 _PRICE = pa.schema([
     ("provider", pa.string()), ("model", pa.string()), ("usage_kind", pa.string()), ("price_class", pa.string()),
     ("wanted_currency", pa.string()), ("currency", pa.string()), ("from_us", pa.int64()),
@@ -51,9 +60,11 @@ def cost(
     configured: Sequence[prices.ConfiguredPrice],
 ) -> None:
     """Draw the touched buckets and verdicts again, as temporary tables; `keep` makes them stand."""
-    for step in SPECIALS:
+    for step in BILL:
         dialect.run(connection, PACKAGE, step, values)
     _register_policies(connection, overrides)
+    for step in ASSUMED:
+        dialect.run(connection, PACKAGE, step, values)
     for step in BUCKETS:
         dialect.run(connection, PACKAGE, step, values)
     _register_prices(connection, values, configured)
@@ -82,6 +93,24 @@ def _register_policies(
                 "billed": policy.billed != "no", "disputed": policy.billed == "disputed",
             })  # fmt: skip
     connection.register("policy_decision", pa.Table.from_pylist(rows, schema=_POLICY))
+    connection.register("drop_policy", pa.Table.from_pylist(_dropped(connection, table, instants), schema=_DROP))
+
+
+def _dropped(
+    connection: duckdb.DuckDBPyConnection, table: Sequence[policies.Policy], instants: Sequence[int]
+) -> list[dict[str, Any]]:
+    """For every model that nobody logs: whether it runs on when its caller leaves, and whether that is billed."""
+    rows = []
+    for provider, model in dialect.run(connection, PACKAGE, "unlogged_model"):
+        for from_us in instants:
+            for mode, ending in _ENDINGS.items():
+                policy = policies.decide(table, provider, model, ending, from_us)
+                rows.append({
+                    "provider": provider, "model": model, "mode": mode, "from_us": from_us,
+                    "runs_on": policy.runs_on, "billed": policy.billed != "no",
+                    "disputed": policy.billed == "disputed",
+                })  # fmt: skip
+    return rows
 
 
 def _register_prices(

@@ -26,7 +26,7 @@ ripe AS (
     WHERE NOT b.settled AND b.billed_nano IS NOT NULL AND b.usage_end_us <= w.log_at_us
         AND (
             w.bill_at_us >= b.usage_end_us + $settle_after_us
-            OR (b.logged_micro > 0 AND b.billed_micro * 100 >= b.logged_micro * 98)
+            OR (w.is_logged AND b.logged_micro > 0 AND b.billed_micro * 100 >= b.logged_micro * 98)
         )
 ),
 -- A model whose bill shows thinking apart for the first time has its output drawn again everywhere.

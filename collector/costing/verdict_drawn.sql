@@ -53,7 +53,9 @@ SELECT
         WHEN coalesce(ended_at_us, started_at_us) + $horizon_us > reach_at_us THEN 'pending'
         ELSE 'unmatched'
     END AS verdict,
-    coalesce(evidence, 'none') AS evidence, probability AS match_probability, completion_id, finished_at_us,
+    coalesce(evidence, 'none') AS evidence, probability AS match_probability,
+    CASE WHEN evidence = 'assumed' THEN NULL ELSE completion_id END AS completion_id,
+    CASE WHEN evidence = 'assumed' THEN NULL ELSE finished_at_us END AS finished_at_us,
     CASE
         WHEN money IN ('elsewhere', 'free') THEN 0 WHEN money NOT IN ('none', 'expected') THEN cost_nano
     END::BIGINT AS cost_nano,
@@ -64,7 +66,10 @@ SELECT
     END::BIGINT AS orphaned_nano,
     CASE
         WHEN money = 'none' THEN NULL
-        WHEN money = 'lost' AND c_verdict <> 'delivered' AND NOT disputed AND coalesce(probability, 0) >= 0.95
+        -- of an assumed answer only the input is sure
+        WHEN money = 'lost' AND evidence = 'assumed' AND NOT disputed
+        THEN greatest(best_nano - coalesce(after_nano, best_nano), 0)
+        WHEN money = 'lost' AND c_verdict <> 'delivered' AND NOT disputed AND (evidence <> 'probable' OR probability >= 0.95)
         THEN low_nano
         ELSE 0
     END::BIGINT AS orphaned_low_nano,

@@ -10,7 +10,7 @@ reach AS (
 billed AS (SELECT DISTINCT source, provider, account FROM bill_line)
 SELECT
     b.provider, b.account, max(r.bill_at_us) AS bill_at_us,
-    coalesce(min(s.watermark_at_us), $now_us) AS log_at_us
+    coalesce(min(s.watermark_at_us), $now_us) AS log_at_us, count(s.provider) > 0 AS is_logged
 FROM billed AS b
 JOIN reach AS r ON r.source = b.source AND r.account = b.account
 LEFT JOIN completion_source AS s ON s.provider = b.provider

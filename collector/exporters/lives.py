@@ -1,8 +1,8 @@
 """Which calls and completions an id leads to, put together into lives: one attempt each.
 
-An id and a connection to the ledger come in; `Life`s go out, made of its rows (dicts by column name). What the
-correlation chose is taken as it is; calls that it had no reason to judge (they were delivered) are put beside
-what shares an id with them. Nothing is judged here.
+An id and a connection to the ledger come in; `Life`s go out, made of its rows (dicts by column name). What
+the correlation chose is taken as it is; calls that it had no reason to judge (they were delivered) are put
+beside what shares an id with them. Nothing is judged here.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -91,7 +91,7 @@ def rows(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, 
 
 
 def joined_by(call: Call, completion: Row) -> str:
-    """Which id both sides have, the first that counts; empty if the two were joined through another observer."""
+    """Which id both sides have, the first that counts; empty if they met through another observer."""
     if completion["request_id"] and completion["request_id"] in call.ids("request_id"):
         return "request_id"
     if completion["request_id"] and completion["request_id"] in call.ids("received_request_id"):
@@ -195,7 +195,7 @@ def _ties(calls: Mapping[Key, Call], completions: Mapping[Key, Row]) -> Iterator
 
 
 def _chosen(call: Call, suspects: Mapping[int, Key], completions: Mapping[Key, Row]) -> list[Key]:
-    """What the correlation put this call together with: its completion, or its attempt's outermost observer."""
+    """What the correlation put this call with: its completion, or its attempt's outermost observer."""
     line = call.first
     names = ("provider", "account", "completion_id", "finished_at_us")
     key = tuple(line[f"chosen_{name}"] for name in names)

@@ -2,7 +2,7 @@
 
 A connection to the ledger comes in (as of whichever instant its reader chose); rows go out batch by batch, so
 that a million of them need little memory. Amounts become decimal text out of whole numbers, in SQL, alike in
-all three formats; times are RFC 3339 text. This module computes no figure and never leaves half a file behind.
+all three formats; times are RFC 3339 text. It computes no figure, and never leaves half a file behind.
 """
 
 import os
@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from collector.ledger import dialect
+from collector.problems import OperatingError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,8 +87,17 @@ def frame(name: Name, connection: duckdb.DuckDBPyConnection, span: Span = ALWAYS
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when all is written: a reader sees the old or the new one, whole.
 
-    Raises OSError when its directory cannot be written to.
+    Raises OperatingError when it cannot be written.
     """
+    try:
+        with _replacing(path) as file:
+            yield file
+    except OSError as error:
+        raise OperatingError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     if path.exists() and not path.is_file():  # /dev/null and pipes are written to as they are
         with path.open("wb") as file:
             yield file

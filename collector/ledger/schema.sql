@@ -100,8 +100,8 @@ CREATE TABLE IF NOT EXISTS suspect (
     suspect_no BIGINT, source VARCHAR, call_id VARCHAR, hop INTEGER, started_at_us BIGINT, ended_at_us BIGINT,
     service VARCHAR, provider VARCHAR, account VARCHAR, model VARCHAR, operation VARCHAR, stream BOOLEAN,
     request_id VARCHAR, received_request_id VARCHAR, trace_id VARCHAR, span_id VARCHAR, response_id VARCHAR,
-    retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, outcome VARCHAR, reason VARCHAR,
-    bytes_received BIGINT, output_tokens_received BIGINT, first_byte_at_us BIGINT, upstream_bytes BIGINT,
+    retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, max_output_tokens BIGINT, outcome VARCHAR,
+    reason VARCHAR, bytes_received BIGINT, output_tokens_received BIGINT, first_byte_at_us BIGINT, upstream_bytes BIGINT,
     file_id BIGINT, line_no BIGINT, ended_file_id BIGINT, ended_line_no BIGINT
 );
 
@@ -133,6 +133,13 @@ CREATE TABLE IF NOT EXISTS bucket_share (
     provider VARCHAR, account VARCHAR, completion_id VARCHAR, finished_at_us BIGINT, model VARCHAR,
     usage_kind VARCHAR, price_class VARCHAR, currency VARCHAR, usage_start_us BIGINT, usage_end_us BIGINT,
     usage_micro HUGEINT, share_nano BIGINT, share_low_nano BIGINT, share_high_nano BIGINT, under_billed BOOLEAN
+);
+
+-- One row per abort at a provider whose completions nobody logs: the work that its policy says was done.
+CREATE TABLE IF NOT EXISTS assumed_completion (
+    suspect_no BIGINT, provider VARCHAR, account VARCHAR, completion_id VARCHAR, model VARCHAR, stream BOOLEAN,
+    runs_on VARCHAR, billed BOOLEAN, disputed BOOLEAN, started_at_us BIGINT, finished_at_us BIGINT,
+    input_tokens BIGINT, output_tokens BIGINT, output_tokens_high BIGINT, tokens_received BIGINT, batch_id BIGINT
 );
 
 -- One row per attempt's chosen completion, seen from one suspect of the attempt.
