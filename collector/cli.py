@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, MISUSED, BROKEN = 0, 1, 2, 3
 CONFIG_DEFAULT = Path("orphaned.yaml")
-_ENGINE_TROUBLES = frozenset({"IOException", "OutOfMemoryException"})  # DuckDB's: a full disk, too little memory
+_ENGINE_TROUBLES = frozenset({"IOException", "OutOfMemoryException"})  # of DuckDB: disk, memory
 
 
 class TableName(StrEnum):
@@ -36,6 +36,7 @@ class TableName(StrEnum):
     verdicts = "verdicts"
     reconciliation = "reconciliation"
     problems = "problems"
+    policies = "policies"
 
 
 class TableFormat(StrEnum):
@@ -105,8 +106,8 @@ def _unforeseen(error: Exception) -> None:
 
         traceback.print_exc()
     _say(
-        f"unforeseen: {type(error).__name__}: {_first_line(error)}. This is a defect of orphaned-inference: please "
-        "report it, with what ORPHANED_DEBUG=1 adds to this"
+        f"unforeseen: {type(error).__name__}: {_first_line(error)}. This is a defect of "
+        "orphaned-inference: please report it, with what ORPHANED_DEBUG=1 adds to this"
     )
 
 
@@ -293,20 +294,25 @@ def export(  # noqa: PLR0917 - typer binds them by name
     as_of: AsOfOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Write the verdicts, the reconciliation with the bill, or the problems."""
+    """Write the verdicts, the reconciliation with the bill, the problems, or what policies claim and data say."""
+    from collector.costing import contradictions
     from collector.exporters import tables
     from collector.exporters.bars import bars
     from collector.pipeline import reading
 
+    if table is TableName.policies and (start or end):
+        raise UsageError("export policies: it is about the last 30 days; --as-of says up to when, not --from or --to")
     from_us, to_us = _instant_or_none(start, "--from"), _instant_or_none(end, "--to")
     known_us = _instant_or_none(as_of, "--as-of")
     span = tables.Span(0 if from_us is None else from_us, tables.ENDLESS_US if to_us is None else to_us)
     found = _config(ctx, config)
     with (
         bars(f"writing {table.value}") as show,
-        reading(found, as_of_us=known_us) as (connection, _),
+        reading(found, as_of_us=known_us) as (connection, values),
         _sink(output, binary=layout is TableFormat.parquet) as sink,
     ):
+        if table is TableName.policies:
+            contradictions.find(connection, values, found.policies)
         tables.write(table.value, connection, sink, layout=layout.value, span=span, show=show.count)
 
 

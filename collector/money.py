@@ -34,4 +34,4 @@ def text_from_nano(nano: int) -> str:
 def rounded_text(nano: int, places: int = 2) -> str:
     """`nano` as text with `places` decimals, half to even, for people: 1234567890123 is "1,234.57"."""
     amount = Decimal(nano).scaleb(-9)
-    return f"{amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN):,}"
+    return f"{amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN):,f}"

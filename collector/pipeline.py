@@ -26,6 +26,7 @@ from collector.config import (
     SourceConfig,
 )
 from collector.correlate.steps import correlate
+from collector.costing import contradictions
 from collector.costing.steps import cost, keep
 from collector.ledger import append, counters, dialect, store
 from collector.ledger.summary import BOUNDS_S, summarise
@@ -235,6 +236,7 @@ def _derive(
         cost(connection, bound, config.policies, config.prices)
         check_invariants(connection, bound)
         keep(connection)
+        contradictions.warn(connection, bound, config.policies)
         counters.count_verdicts(connection, bound)
         append.set_progress(connection, "derived_batch", batch_id)
         counts = {

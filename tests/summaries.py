@@ -62,6 +62,8 @@ def families(windows: tuple[WindowSpend, ...]) -> dict[str, tuple[Series, ...]]:
         "spend_corrected_down_total": (Series(spend, 250_000_000),),
         "aborts_total": (Series((*_CALL, "timeout", "orphaned"), 7),),
         "verdict_changes_total": (Series(("unmatched", "orphaned"), 2),),
+        "cancel_honored_aborts": (Series((*_CALL[:2], "stream"), 3),),
+        "cancel_ignored_aborts": (Series((*_CALL[:2], "stream"), 44),),
         "settled_billed_spend": (Series(("gcp.vertex_ai", "USD"), 310 * _USD),),
         "settled_estimated_spend": (Series(("gcp.vertex_ai", "USD"), 300 * _USD),),
         "bill_settled_through_timestamp_seconds": (

@@ -92,31 +92,30 @@ class Found:
 
     @property
     def pairs(self) -> Iterator[tuple[TrueAbort, Row]]:
-        """Each true abort that an id joins to what is known of it, with its row."""
+        """Each true abort whose completion an id tells, with its row."""
         by_abort = self.by_abort
         for abort in self.world.aborts:
-            if abort.completion_id is None or abort.joined_by != "none":
+            if abort.joined_by != "none":
                 yield abort, by_abort[_key(abort)]
 
     def guessed_buckets(self) -> set[tuple[str, str, int]]:
-        """Account, model and period of the work whose delivered share no log tells for certain."""
+        """Account, model and period of the work of which no log tells for certain what was delivered."""
         period_us = DAY_US if self.world.spec.daily else HOUR_US
-        return {
-            (abort.account, abort.model, instant_us(abort.finished_at) // period_us * period_us)
+        unsure = [
+            (abort.account, abort.model, instant_us(abort.finished_at))
             for abort in self.world.aborts
             if abort.finished_at and not (abort.delivered_is_certain and abort.joined_by != "none")
-        }
+        ]
+        guessed = [
+            (row["account"], row["model"], row["finished_at_us"])
+            for row in self.verdicts
+            if row["completion_id"] and row["evidence"] != "exact"
+        ]
+        return {(account, model, at_us // period_us * period_us) for account, model, at_us in unsure + guessed}
 
 
 def _key(abort: TrueAbort) -> AbortKey:
     return abort.observer, abort.call_id, instant_us(abort.started_at)
-
-
-def _verdict(abort: TrueAbort) -> str | None:
-    """What can be known: without a common id nothing is, and a failed call without a completion is no abort."""
-    if abort.completion_id is not None and abort.joined_by == "none":
-        return None if abort.reason == "error" else "unmatched"
-    return abort.verdict
 
 
 def _is_open(abort: TrueAbort, row: Row) -> bool:
@@ -139,22 +138,31 @@ def _found(world: World, directory: Path) -> Found:
 
 
 def test_every_abort_has_its_verdict(found: Found) -> None:
-    """Exactly the true aborts are found, each with its verdict, reason, completion and money row."""
-    by_abort = found.by_abort
-    known = {_key(abort): abort for abort in found.world.aborts if _verdict(abort)}
-    assert by_abort.keys() == known.keys()
-    assert len(found.verdicts) == len(known)
-    for key, abort in known.items():
-        row = by_abort[key]
-        assert row["reason"] == abort.reason, abort
-        if abort.completion_id is None or abort.joined_by != "none":
-            assert (row["completion_id"], row["money_row"]) == (abort.completion_id, abort.on_money_row), abort
-        else:
-            assert row["completion_id"] is None, abort
+    """The aborts that an id joins, and no others, are found by ids: verdict, reason, completion, money row."""
+    exact = {key: row for key, row in found.by_abort.items() if row["evidence"] == "exact"}
+    joined = {_key(abort): abort for abort in found.world.aborts if abort.joined_by != "none"}
+    assert exact.keys() == joined.keys()
+    for key, abort in joined.items():
+        row = exact[key]
+        assert (row["reason"], row["completion_id"], row["money_row"]) == (
+            abort.reason, abort.completion_id, abort.on_money_row,
+        ), abort  # fmt: skip
         if _is_open(abort, row) and abort.verdict in {"delivered", "orphaned"}:
             assert row["verdict"] in {"delivered", "orphaned"}, abort
         else:
-            assert row["verdict"] == _verdict(abort), abort
+            assert row["verdict"] == abort.verdict, abort
+
+
+def test_what_no_id_joins_is_unmatched_or_a_guess(found: Found) -> None:
+    """Without a common id an abort has no completion, or one that is called probable; every abort has one row."""
+    rest = {key: row for key, row in found.by_abort.items() if row["evidence"] != "exact"}
+    assert len(found.by_abort) == len(found.verdicts)
+    for row in rest.values():
+        assert row["evidence"] == ("none" if row["completion_id"] is None else "probable"), row
+        assert (row["verdict"] == "unmatched") == (row["completion_id"] is None), row
+    for abort in found.world.aborts:
+        if abort.joined_by == "none" and abort.reason != "error":
+            assert rest[_key(abort)]["reason"] == abort.reason
 
 
 def test_every_abort_tells_whose_it_is(found: Found) -> None:
@@ -171,17 +179,12 @@ def test_every_abort_tells_whose_it_is(found: Found) -> None:
             abort.provider, abort.account, abort.model, abort.service, abort.stream, abort.request_id, ended_us,
             finished_us,
         ), abort  # fmt: skip
-        assert (row["evidence"], row["match_probability"]) == (
-            ("none", None) if abort.completion_id is None else ("exact", 1.0)
-        )
+        assert row["match_probability"] == 1
 
 
 def test_cost_and_lost_money_are_right(found: Found) -> None:
     """Cost and lost part are the true ones, each usage kind rounded to a whole nano-unit at most twice."""
     for abort, row in found.pairs:
-        if abort.completion_id is None:
-            assert (row["cost_nano"], row["orphaned_nano"], row["basis"]) == (None, None, None)
-            continue
         rounded = _rounded(found, abort)
         assert abs(row["cost_nano"] - abort.cost * NANO) < max(rounded, 1), (abort, row)
         if abort.delivered_is_certain:
@@ -233,7 +236,7 @@ def test_avoidable_money_is_what_came_after_the_abort(found: Found) -> None:
     for abort, row in found.pairs:
         if abort.observer != APP or not abort.on_money_row or not abort.delivered_is_certain:
             continue
-        if abort.completion_id is not None and abort.avoidable_from_receipt is not None:
+        if abort.avoidable_from_receipt is not None:
             # A client that calls an answer failed does so one way of the network later than the truth has it.
             slack_nano = abort.cost * NANO / 100 if abort.reason == "error" else 4
             assert abs(row["avoidable_nano"] - abort.avoidable_from_receipt * NANO) <= slack_nano, (

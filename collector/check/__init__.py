@@ -215,7 +215,7 @@ def _completions(config: Config, trials: dict[str, Trial]) -> Iterator[Finding]:
         if len(names) > 1:
             message = (
                 f"sources {', '.join(names)} all log completions of {provider}: an abort waits for the "
-                "slowest of them, and a completion that several have counts once. Right if they are parts of one log"
+                "slowest of them, and a completion that several have counts once. Right for parts of one log"
             )
             yield Finding("note", str(config.path), message)
     called = {

@@ -7,4 +7,3 @@ WHERE s.provider IN (SELECT provider FROM completion_source) AND s.model IS NOT 
     AND s.started_at_us >= (SELECT min(hour_at_us) FROM probable_hour)
     AND s.started_at_us < (SELECT max(hour_at_us) FROM probable_hour) + 3600000000
     AND s.suspect_no NOT IN (SELECT suspect_no FROM chosen_match WHERE evidence = 'exact')
-    AND s.suspect_no NOT IN (SELECT suspect_no FROM reappeared)

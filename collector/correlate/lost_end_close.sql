@@ -1,2 +1,3 @@
--- One row per call that waits no more, because its process is known to have lived on.
-DELETE FROM open_call WHERE (source, call_id) IN (SELECT (source, call_id) FROM overdue_call WHERE wrote_on)
+-- One row per call that is waited for no more, because its process lived on; its end may still come late.
+UPDATE open_call SET wrote_on = true
+WHERE (source, call_id) IN (SELECT (source, call_id) FROM overdue_call WHERE wrote_on)

@@ -59,7 +59,10 @@ told AS (
     WHERE batch_id > $from_batch AND event = 'whole' AND outcome IN ('aborted', 'failed')
 )
 SELECT
-    $suspect_no + row_number() OVER (ORDER BY t.started_at_us, t.call_id, t.source, t.ended_at_us) AS suspect_no,
+    -- a call that had been taken as vanished keeps its number, so that nothing is counted twice
+    coalesce(m.suspect_no, $suspect_no + row_number() OVER (ORDER BY t.started_at_us, t.call_id, t.source, t.ended_at_us))
+        AS suspect_no,
     o.hop, t.*
 FROM told AS t
 JOIN observer AS o ON o.source = t.source
+LEFT JOIN met_half AS m ON m.source = t.source AND m.call_id = t.call_id AND m.suspect_no IS NOT NULL

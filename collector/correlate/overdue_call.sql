@@ -4,7 +4,7 @@ WITH overdue AS (
     SELECT c.source, c.call_id, c.started_at_us
     FROM open_call AS c
     JOIN observer AS o ON o.source = c.source
-    WHERE c.suspect_no IS NULL AND c.started_at_us + $horizon_us <= least($now_us, o.watermark_at_us)
+    WHERE c.suspect_no IS NULL AND NOT c.wrote_on AND c.started_at_us + $horizon_us <= least($now_us, o.watermark_at_us)
 ),
 told AS (
     SELECT o.source, o.call_id, o.started_at_us, c.process

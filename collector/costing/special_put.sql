@@ -25,9 +25,13 @@ told AS (
         m.bytes_received, coalesce(m.reason, '') AS reason,
         coalesce(m.stream, c.stream, false) AS stream,
         coalesce(c.output_tokens, 0) AS visible,
-        coalesce(c.first_byte_at_us, m.first_byte_at_us) AS first_byte_at_us,
+        CASE WHEN coalesce(c.first_byte_at_us, m.first_byte_at_us) < c.finished_at_us
+            THEN coalesce(c.first_byte_at_us, m.first_byte_at_us) END AS first_byte_at_us,
         -- even generation begins with the first byte, or with the receipt where none is known
-        least(coalesce(c.first_byte_at_us, m.first_byte_at_us, c.received_at_us, m.started_at_us), c.finished_at_us)
+        least(coalesce(
+            CASE WHEN coalesce(c.first_byte_at_us, m.first_byte_at_us) < c.finished_at_us
+                THEN coalesce(c.first_byte_at_us, m.first_byte_at_us) END,
+            c.received_at_us, m.started_at_us), c.finished_at_us)
             AS from_us
     FROM completion AS c
     LEFT JOIN money AS m

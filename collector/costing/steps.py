@@ -18,7 +18,7 @@ PACKAGE = "collector.costing"
 
 BILL = ("bill_day_add", "overshadowed", "bill_line", "two_bills", "usage_slot_add")
 ASSUMED = (
-    "assumed_gone", "assumed_new", "assumed_keep", "assumed_drop", "assumed_match", "assumed_touched",
+    "assumed_gone", "assumed_drop", "assumed_new", "assumed_keep", "assumed_match", "assumed_touched",
     "assumed_usage", "assumed_unknown", "special_touched",
 )  # fmt: skip
 BUCKETS = (

@@ -102,7 +102,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 def _reading_text(source: str, done: int, total: int) -> str:
     if total <= 0 or done >= total:
-        return f"Read {source}; matching, pricing and checking once all is read"
+        return "Matching, pricing and checking what was read"
     return f"Reading {source}: {done * 100 // total} %"
 
 

@@ -117,6 +117,22 @@ FAMILIES: tuple[Family, ...] = (
         ("provider", "model"),
     ),
     Family(
+        "cancel_honored_aborts",
+        "gauge",
+        "Aborts of the last 30 days for which the backend stopped its work, as its own record (status "
+        "cancelled) joined to the abort shows; processes that vanished included, failed calls not. The share "
+        "honored is this / (this + cancel_ignored_aborts); export policies has its interval.",
+        ("provider", "model", "mode"),
+    ),
+    Family(
+        "cancel_ignored_aborts",
+        "gauge",
+        "Aborts of the last 30 days after which the backend worked on to its end, as its own record joined to "
+        "the abort shows. Work that ended by itself within the time that stopping takes here is in neither "
+        "figure, nor are aborts without a record.",
+        ("provider", "model", "mode"),
+    ),
+    Family(
         "settled_billed_spend",
         "gauge",
         "What was billed for inference over the last 30 settled days, in units of the currency label. Over "

@@ -11,6 +11,7 @@ import duckdb
 from collector.exporters.landing import money, percent, span
 from collector.exporters.telling import aligned
 from collector.ledger import dialect
+from collector.ledger.clocks import clock_lines
 from collector.records import LedgerSummary, instant_text
 
 PACKAGE = "collector.exporters"
@@ -66,6 +67,14 @@ def document(
             }
             for one in settled
         ],
+        "clocks": [
+            {
+                "source": one.source, "hour_at": instant_text(one.hour_at_us), "pairs": one.pairs,
+                "shift_us": round(one.shift_us), "scale_us": round(one.scale_us),
+                "drift_us_per_day": None if one.drift_us is None else round(one.drift_us),
+            }
+            for one in clock_lines(connection, {"now_us": summary.as_of_us})
+        ],
         "aborts_pending": pending,
         "aborts_unmatched": unmatched,
         "completions_cancelled_without_abort": cancelled,
@@ -80,6 +89,7 @@ def text(summary: LedgerSummary, found: Document, now_us: int) -> str:
         ("Sources", _sources(summary, now_us)),
         ("Problems (all of them: orphaned export problems)", _problems(summary)),
         ("Bill settled through", _settled(found)),
+        ("Clocks: the backend's receipt after the observer's start, skew and network in one", _clocks(found)),
         ("Without a completion or an abort", _loose(found)),
         ("Last runs", _runs(summary)),
     )
@@ -117,6 +127,19 @@ def _settled(found: Document) -> Iterator[str]:
         for one in found["bill_settled_through"]
     ]
     yield from aligned([("provider", "account", "through"), *rows]) if rows else ["nothing is settled yet"]
+
+
+def _clocks(found: Document) -> Iterator[str]:
+    """A line an observer, in milliseconds."""
+    table = [("source", "shift", "spread", "drift a day", "exact matches", "hour")]
+    for one in found["clocks"]:
+        drift_us = one["drift_us_per_day"]
+        table.append((
+            one["source"], f"{one['shift_us'] / 1000:+,.1f} ms", f"{one['scale_us'] / 1000:,.1f} ms",
+            "unknown" if drift_us is None else f"{drift_us / 1000:+,.1f} ms", f"{one['pairs']:,}",
+            _brief(one["hour_at"]),
+        ))  # fmt: skip
+    yield from aligned(table, numbers={1, 2, 3, 4}) if len(table) > 1 else ["too few exact matches to tell"]
 
 
 def _loose(found: Document) -> Iterator[str]:

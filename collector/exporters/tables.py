@@ -27,7 +27,7 @@ PACKAGE = "collector.exporters"
 BATCH_ROWS = 20_000
 ENDLESS_US = (1 << 62) - 1
 
-Name = Literal["verdicts", "reconciliation", "problems"]
+Name = Literal["verdicts", "reconciliation", "problems", "policies"]
 Format = Literal["csv", "json", "parquet"]
 Progress = Callable[[int], None]  # rows written so far
 
@@ -38,7 +38,7 @@ _TIMES = frozenset({"started_at", "ended_at", "finished_at", "usage_start", "usa
 class Span:
     """Which rows are wanted: from `from_us` on, before `to_us`.
 
-    Verdicts go by `started_at`, buckets by `usage_start`, problems by `seen_at`.
+    Verdicts go by `started_at`, buckets by `usage_start`, problems by `seen_at`; policies have no instant.
     """
 
     from_us: int = 0
@@ -121,8 +121,10 @@ def _is_amount(column: str) -> bool:
 def _batches(name: Name, connection: duckdb.DuckDBPyConnection, span: Span) -> pa.RecordBatchReader:
     """The rows of one table, computed as they are asked for."""
     dialect.script(connection, PACKAGE, ["macros"])
+    text = dialect.sql(PACKAGE, name)
     values = {"from_us": span.from_us, "to_us": span.to_us}
-    return connection.execute(dialect.sql(PACKAGE, name), values).to_arrow_reader(BATCH_ROWS)
+    bound = {key: value for key, value in values.items() if key in dialect.parameter_names(text)}
+    return connection.execute(text, bound).to_arrow_reader(BATCH_ROWS)
 
 
 def _csv(reader: pa.RecordBatchReader, sink: BinaryIO) -> Iterator[int]:

@@ -100,6 +100,9 @@ def _outcome(document: Document) -> Iterator[str]:
                 yield f"The money stands on the row of {call['observer']}, the outermost; the others have 0."
     if not judged:
         yield _no_verdict(document)
+    before = sorted({call["retry_of"] for call in document["calls"] if call["retry_of"]})
+    if before:
+        yield f"It is a retry of {', '.join(before)}."
     retried = document["retried_as"]
     if retried:
         yield f"It was tried again as {', '.join(retried)}."

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = true")
+SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = true", "SET enable_progress_bar = false")
 
 
 @cache

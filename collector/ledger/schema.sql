@@ -89,8 +89,10 @@ CREATE TABLE IF NOT EXISTS sku_meaning (
     service VARCHAR, sku VARCHAR, provider VARCHAR, model VARCHAR, usage_kind VARCHAR, price_class VARCHAR
 );
 
--- One row per started line that no ended line has joined yet.
-CREATE TABLE IF NOT EXISTS open_call (source VARCHAR, call_id VARCHAR, started_at_us BIGINT, suspect_no BIGINT);
+-- One row per started line that no ended line has joined yet; wrote_on where its process is known to have lived on.
+CREATE TABLE IF NOT EXISTS open_call (
+    source VARCHAR, call_id VARCHAR, started_at_us BIGINT, suspect_no BIGINT, wrote_on BOOLEAN
+);
 
 -- One row per ended line whose started line has not come yet.
 CREATE TABLE IF NOT EXISTS dangling_end (source VARCHAR, call_id VARCHAR, at_us BIGINT, batch_id BIGINT);

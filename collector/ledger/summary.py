@@ -45,7 +45,7 @@ def summarise(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) 
         currency=str(values["currency"]),
         families={
             **_plain_counters(counters), **_window_families(windows), **_bill_families(connection),
-            **_source_families(sources), **_run_families(runs),
+            **_source_families(sources), **_run_families(runs), **_cancel_families(connection, bound),
         },
         histograms=_histograms(counters),
         windows=windows,
@@ -172,6 +172,18 @@ def _run_families(runs: Sequence[RunRecord]) -> dict[str, tuple[Series, ...]]:
     good = [run for run in runs if run.outcome != "invariant"]
     return {
         "run_last_success_timestamp_seconds": (Series((), good[0].recorded_at_us / 1e6),) if good else (),
+    }
+
+
+def _cancel_families(
+    connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]
+) -> dict[str, tuple[Series, ...]]:
+    """The aborts of the last 30 days for which the backend stopped, and those for which it did not."""
+    dialect.run(connection, PACKAGE, "cancel_outcome", bound)
+    counted = dialect.run(connection, PACKAGE, "summary_cancel")
+    return {
+        "cancel_honored_aborts": tuple(Series(tuple(labels), honored) for *labels, honored, _ in counted),
+        "cancel_ignored_aborts": tuple(Series(tuple(labels), ignored) for *labels, _, ignored in counted),
     }
 
 
