@@ -37,6 +37,7 @@ class TableName(StrEnum):
     reconciliation = "reconciliation"
     problems = "problems"
     policies = "policies"
+    retries = "retries"
 
 
 class TableFormat(StrEnum):
@@ -294,14 +295,16 @@ def export(  # noqa: PLR0917 - typer binds them by name
     as_of: AsOfOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Write the verdicts, the reconciliation with the bill, the problems, or what policies claim and data say."""
+    """Write the verdicts, the reconciliation with the bill, the problems, or policies beside data."""
     from collector.costing import contradictions
     from collector.exporters import tables
     from collector.exporters.bars import bars
     from collector.pipeline import reading
 
     if table is TableName.policies and (start or end):
-        raise UsageError("export policies: it is about the last 30 days; --as-of says up to when, not --from or --to")
+        raise UsageError(
+            "export policies: it is about the last 30 days; --as-of says up to when, not --from or --to"
+        )
     from_us, to_us = _instant_or_none(start, "--from"), _instant_or_none(end, "--to")
     known_us = _instant_or_none(as_of, "--as-of")
     span = tables.Span(0 if from_us is None else from_us, tables.ENDLESS_US if to_us is None else to_us)

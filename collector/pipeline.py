@@ -25,6 +25,7 @@ from collector.config import (
     NginxSource,
     SourceConfig,
 )
+from collector.correlate.retries import chain
 from collector.correlate.steps import correlate
 from collector.costing import contradictions
 from collector.costing.steps import cost, keep
@@ -234,6 +235,7 @@ def _derive(
         _tell_sources(connection, config, values)
         correlate(connection, bound, _by_hop(config))
         cost(connection, bound, config.policies, config.prices)
+        chain(connection, bound)
         check_invariants(connection, bound)
         keep(connection)
         contradictions.warn(connection, bound, config.policies)

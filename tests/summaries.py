@@ -62,6 +62,7 @@ def families(windows: tuple[WindowSpend, ...]) -> dict[str, tuple[Series, ...]]:
         "spend_corrected_down_total": (Series(spend, 250_000_000),),
         "aborts_total": (Series((*_CALL, "timeout", "orphaned"), 7),),
         "verdict_changes_total": (Series(("unmatched", "orphaned"), 2),),
+        "window_retry_spend": (Series(("7d", "chat-api", "USD"), 1_500_000_000),),
         "cancel_honored_aborts": (Series((*_CALL[:2], "stream"), 3),),
         "cancel_ignored_aborts": (Series((*_CALL[:2], "stream"), 44),),
         "settled_billed_spend": (Series(("gcp.vertex_ai", "USD"), 310 * _USD),),

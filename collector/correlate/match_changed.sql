@@ -40,7 +40,7 @@ JOIN (
     FROM link AS l
     JOIN node AS n ON n.node_no = l.node_no
     JOIN node AS a ON a.node_no = l.other_no
-    WHERE a.suspect_no IS NOT NULL AND a.outcome = 'aborted' AND (a.hop, -a.node_no) > (n.hop, -n.node_no)
+    WHERE a.suspect_no IS NOT NULL AND a.outcome = 'aborted' AND (a.hop > n.hop OR (a.hop = n.hop AND a.node_no < n.node_no))
     GROUP BY l.node_no
 ) AS o ON o.node_no = n.node_no
 WHERE n.suspect_no IS NOT NULL AND n.outcome = 'aborted' AND n.node_no NOT IN (SELECT node_no FROM matched)

@@ -27,13 +27,23 @@ sharing AS (
     UNION
     SELECT source, call_id, at_us FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM core)
 ),
-neighbour AS (
+shared AS (
     SELECT r.*
     FROM recent AS r
     SEMI JOIN sharing AS s ON s.source = r.source AND s.call_id = r.call_id AND s.at_us = r.at_us
+),
+-- Two joins by equality, because an OR in an anti join would compare every row with every other.
+neighbour AS (
+    SELECT s.*
+    FROM shared AS s
+    ANTI JOIN core AS c ON c.source = s.source AND c.call_id = s.call_id
+    WHERE s.event = 'started'
+    UNION ALL
+    SELECT s.*
+    FROM shared AS s
     ANTI JOIN core AS c
-        ON c.source = r.source AND c.call_id = r.call_id
-        AND (r.event = 'started' OR c.ended_at_us IS NOT DISTINCT FROM r.ended_at_us)
+        ON c.source = s.source AND c.call_id = s.call_id AND c.ended_at_us IS NOT DISTINCT FROM s.ended_at_us
+    WHERE s.event <> 'started'
 ),
 ended AS (
     SELECT c.source, c.call_id, c.at_us, c.outcome, c.response_id, c.bytes_received

@@ -14,18 +14,18 @@ split AS (
 ),
 -- What the special completions of a bucket would cost at the dated prices, by what became of them.
 leaf AS (
-    SELECT u.bucket_no, u.verdict, u.lost_part, u.lost_whole, u.usage_kind, sum(l.estimated_nano) AS estimated_nano
+    SELECT
+        u.bucket_no, u.verdict, u.lost_part, u.lost_whole, u.usage_kind,
+        share_of(sum(l.estimated_nano), u.micro, u.all_micro) AS estimated_nano
     FROM special_use AS u
     JOIN special_leaf AS l
         ON l.provider = u.provider AND l.account = u.account AND l.completion_id = u.completion_id
         AND l.finished_at_us = u.finished_at_us
-        AND (l.usage_kind = u.usage_kind OR (l.usage_kind = 'thinking' AND u.usage_kind = 'output' AND NOT EXISTS (
-            SELECT 1 FROM special_use AS t
-            WHERE t.completion_id = u.completion_id AND t.provider = u.provider AND t.account = u.account
-                AND t.finished_at_us = u.finished_at_us AND t.usage_kind = 'thinking'
-        )))
+        AND u.usage_kind = CASE
+            WHEN l.usage_kind = 'thinking' AND NOT u.thinking_apart THEN 'output' ELSE l.usage_kind
+        END
     GROUP BY u.bucket_no, u.provider, u.account, u.completion_id, u.finished_at_us, u.verdict, u.lost_part,
-        u.lost_whole, u.usage_kind
+        u.lost_whole, u.usage_kind, u.micro, u.all_micro
 ),
 estimated_split AS (
     SELECT

@@ -1,7 +1,7 @@
 """What the data say about cancelling, beside what the policy table claims.
 
-In: the verdicts of the last 30 days, and the policies. Out: the temporary table `policy_finding`, a row per claim,
-and a problem for each claim that the data contradict. It changes no claim: the table and the user have the word.
+In: the verdicts of the last 30 days, and the policies. Out: the temporary table `policy_finding`, a row per
+claim, and a problem for each claim that the data contradict. It changes no claim: that is for people to do.
 """
 
 import math
@@ -18,6 +18,10 @@ from collector.ledger import dialect
 PACKAGE = "collector.costing"
 ABORTS_MIN = 20  # fewer decide nothing
 Z_90 = 1.6448536269514722  # between -z and z lie 90 % of a normal distribution
+
+HALF = 0.5  # a claim of yes or no is about most aborts
+
+_ENDINGS: Mapping[str, On] = {"stream": "stream_dropped", "unary": "unary_dropped"}
 
 Agrees = Literal["yes", "no", "unclear", "measured", "too few", "no data"]
 
@@ -39,41 +43,29 @@ class Observed:
 class Finding:
     """A claim beside the data: a row of `orphaned export policies`.
 
-    `mode` and `ending` say what the claim is about; `ending` is None for calls of an unknown mode, of which no policy
-    speaks. The share honored and its 90 % interval (Wilson's) are None where nothing was observed.
+    `claim` is None for calls of an unknown mode, of which no policy speaks. The interval (of the share
+    honored, Wilson's 90 %) is None where nothing was observed.
     """
 
-    provider: str
-    model: str
-    mode: str
-    ending: str | None
-    runs_on: str | None
-    billed: str | None
-    certainty: str | None
-    source: str | None
-    from_us: int | None
-    honored: int
-    ignored: int
-    unmatched: int
-    honored_share: float | None
-    honored_low: float | None
-    honored_high: float | None
-    overrun_us: int | None
+    observed: Observed
+    claim: Policy | None
+    interval: tuple[float, float] | None
     agrees: Agrees
 
 
-_NUMBERS = {"from_us", "honored", "ignored", "unmatched", "overrun_us"}
-_SHARES = {"honored_share", "honored_low", "honored_high"}
 _SCHEMA = pa.schema([
-    (name, pa.int64() if name in _NUMBERS else pa.float64() if name in _SHARES else pa.string())
-    for name in Finding.__dataclass_fields__
+    ("provider", pa.string()), ("model", pa.string()), ("mode", pa.string()), ("ending", pa.string()),
+    ("runs_on", pa.string()), ("billed", pa.string()), ("certainty", pa.string()), ("source", pa.string()),
+    ("from_us", pa.int64()), ("honored", pa.int64()), ("ignored", pa.int64()), ("unmatched", pa.int64()),
+    ("overrun_us", pa.int64()), ("honored_low", pa.float64()), ("honored_high", pa.float64()),
+    ("agrees", pa.string()),
 ])  # fmt: skip
 
 
 def find(
     connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], overrides: Sequence[PolicyOverride]
 ) -> list[Finding]:
-    """Every claim, and what the 30 days before `now_us` say of it; also as the temporary table `policy_finding`."""
+    """Every claim, and what the 30 days before `now_us` say of it; `policy_finding` holds the same rows."""
     found = list(findings(_observed(connection, values), table(overrides), values["now_us"]))
     _register(connection, found)
     return found
@@ -88,7 +80,7 @@ def warn(
         return
     observed = [one for one in _observed(connection, values) if (one.provider, one.model) in touched]
     policies = table(overrides)
-    _register(connection, [row for one in observed for row in _beside(one, policies, values["now_us"])])
+    _register(connection, [_beside(one, policies, values["now_us"]) for one in observed])
     dialect.run(connection, PACKAGE, "policy_contradicted", values)
 
 
@@ -98,31 +90,45 @@ def _observed(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) 
 
 
 def _register(connection: duckdb.DuckDBPyConnection, found: Sequence[Finding]) -> None:
-    connection.register("policy_finding", pa.Table.from_pylist([asdict(one) for one in found], schema=_SCHEMA))
+    """`policy_finding`, for the steps and for the export; it holds until the next time."""
+    connection.register("policy_finding", pa.Table.from_pylist([_row(one) for one in found], schema=_SCHEMA))
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    """One row of `policy_finding`; what is not known is left out, and so is NULL."""
+    row: dict[str, Any] = {**asdict(finding.observed), "agrees": finding.agrees}
+    if finding.interval is not None:
+        row |= zip(("honored_low", "honored_high"), finding.interval, strict=True)
+    if finding.claim is not None:
+        claim = asdict(finding.claim)
+        row |= {name: claim[name] for name in ("mode", "runs_on", "billed", "certainty", "source", "from_us")}
+        row["ending"] = claim["on"]
+    return row
 
 
 # Findings -----------------------------------------------------------------------------------------------
 
 
 def findings(observed: Sequence[Observed], policies: Sequence[Policy], now_us: int) -> Iterator[Finding]:
-    """A finding for every claim: by model where there are data of the provider, as the table has it elsewhere."""
+    """A finding for every claim: by model where its provider was observed, else as the table has it."""
     for one in observed:
-        yield from _beside(one, policies, now_us)
+        yield _beside(one, policies, now_us)
+    seen = {(one.provider, one.model, one.mode) for one in observed}
     for provider, model in sorted({(one.provider, one.model) for one in observed}):
         nothing = Observed(provider, model, "any", 0, 0, 0, None)
         for ending in get_args(On):
             policy = decide(policies, provider, model, ending, now_us)
-            if not any((one.provider, one.model, one.mode) == (provider, model, policy.mode) for one in observed):
+            if (provider, model, policy.mode) not in seen:
                 yield _finding(nothing, policy)
     for policy in _silent(policies, {one.provider for one in observed}, now_us):
         yield _finding(Observed(policy.provider, policy.model or "", "any", 0, 0, 0, None), policy)
 
 
-def _beside(one: Observed, policies: Sequence[Policy], now_us: int) -> Iterator[Finding]:
+def _beside(one: Observed, policies: Sequence[Policy], now_us: int) -> Finding:
     """What was observed beside the claim about its mode."""
-    endings: Mapping[str, On] = {"stream": "stream_dropped", "unary": "unary_dropped"}
-    ending = endings.get(one.mode)
-    yield _finding(one, None if ending is None else decide(policies, one.provider, one.model, ending, now_us))
+    ending = _ENDINGS.get(one.mode)
+    claim = None if ending is None else decide(policies, one.provider, one.model, ending, now_us)
+    return _finding(one, claim)
 
 
 def _silent(policies: Iterable[Policy], heard: set[str], now_us: int) -> Iterator[Policy]:
@@ -135,25 +141,18 @@ def _silent(policies: Iterable[Policy], heard: set[str], now_us: int) -> Iterato
             yield policy
 
 
-def _finding(one: Observed, policy: Policy | None) -> Finding:
+def _finding(one: Observed, claim: Policy | None) -> Finding:
     aborts = one.honored + one.ignored
-    low, high = interval(one.honored, aborts) if aborts else (None, None)
-    return Finding(
-        provider=one.provider, model=one.model, mode=policy.mode if policy else one.mode,
-        ending=policy and policy.on, runs_on=policy and policy.runs_on, billed=policy and policy.billed,
-        certainty=policy and policy.certainty, source=policy and policy.source, from_us=policy and policy.from_us,
-        honored=one.honored, ignored=one.ignored, unmatched=one.unmatched,
-        honored_share=one.honored / aborts if aborts else None, honored_low=low, honored_high=high,
-        overrun_us=one.overrun_us, agrees=agrees(one, policy.runs_on if policy else "unknown"),
-    )  # fmt: skip
+    found = interval(one.honored, aborts) if aborts else None
+    return Finding(one, claim, found, agrees(one, claim.runs_on if claim else "unknown"))
 
 
 def agrees(one: Observed, runs_on: str) -> Agrees:
-    """Whether the data bear a claim out: a "yes" or "no" that lies on one side of 1/2 with its whole interval.
+    """Whether the data bear a claim out: only where their whole interval lies on one side of 1/2.
 
-    Aborts without a completion may have been stopped unseen (some backends log only what they finish): the answer
-    has to be the same whether none of them was stopped or all were. Where the table does not commit itself, or its
-    sources disagree, the data are the answer: "measured".
+    Aborts without a completion may have been stopped unseen (some backends log only what they finish): the
+    answer has to be the same whether none of them was stopped or all were. Where the table does not commit
+    itself, or its sources disagree, the data are the answer: "measured".
     """
     aborts, unseen = one.honored + one.ignored, one.unmatched
     if not aborts:
@@ -164,9 +163,9 @@ def agrees(one: Observed, runs_on: str) -> Agrees:
         return "measured"
     low, _ = interval(one.honored, aborts + unseen)
     _, high = interval(one.honored + unseen, aborts + unseen)
-    if low <= 0.5 <= high:
+    if low <= HALF <= high:
         return "unclear"
-    return "yes" if (high < 0.5) == (runs_on == "yes") else "no"
+    return "yes" if (high < HALF) == (runs_on == "yes") else "no"
 
 
 def interval(honored: int, aborts: int) -> tuple[float, float]:

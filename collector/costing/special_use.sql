@@ -14,7 +14,7 @@ work AS (
 long AS (
     SELECT
         provider, account, completion_id, finished_at_us, received_at_us, model, price_class, verdict, lost_part,
-        lost_whole,
+        lost_whole, thinking_apart,
         unnest([
             {'kind': 'input', 'units': coalesce(input_tokens, 0)},
             {'kind': 'cached_input', 'units': coalesce(cached_input_tokens, 0)},
@@ -67,11 +67,12 @@ parted AS (
 )
 SELECT
     bucket_no, provider, account, completion_id, finished_at_us, verdict, lost_part, lost_whole,
-    kind AS usage_kind, micro - moved_micro AS micro
+    kind AS usage_kind, thinking_apart, micro AS all_micro, micro - moved_micro AS micro
 FROM parted
 WHERE micro > moved_micro
 UNION ALL
 SELECT
-    earlier_no, provider, account, completion_id, finished_at_us, verdict, lost_part, lost_whole, kind, moved_micro
+    earlier_no, provider, account, completion_id, finished_at_us, verdict, lost_part, lost_whole, kind, thinking_apart,
+    micro, moved_micro
 FROM parted
 WHERE moved_micro > 0

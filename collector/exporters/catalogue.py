@@ -83,6 +83,14 @@ FAMILIES: tuple[Family, ...] = (
         money=True,
     ),
     Family(
+        "window_retry_spend",
+        "gauge",
+        "The part of the window's orphaned spend that went for attempts which a later call of the same "
+        "service superseded, in units of the currency label: paid once for nothing, and once more for the retry.",
+        ("window", "service_name", "currency"),
+        money=True,
+    ),
+    Family(
         "window_inference_spend",
         "gauge",
         "All inference spend in the window that ends with the last run, split by what became of it, in "
@@ -127,8 +135,8 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "cancel_ignored_aborts",
         "gauge",
-        "Aborts of the last 30 days after which the backend worked on to its end, as its own record joined to "
-        "the abort shows. Work that ended by itself within the time that stopping takes here is in neither "
+        "Aborts of the last 30 days after which the backend worked on to its end, as its own record joined "
+        "to the abort shows. Work that ended by itself within the time that stopping takes is in neither "
         "figure, nor are aborts without a record.",
         ("provider", "model", "mode"),
     ),

@@ -27,18 +27,22 @@ PACKAGE = "collector.exporters"
 BATCH_ROWS = 20_000
 ENDLESS_US = (1 << 62) - 1
 
-Name = Literal["verdicts", "reconciliation", "problems", "policies"]
+Name = Literal["verdicts", "reconciliation", "problems", "policies", "retries"]
 Format = Literal["csv", "json", "parquet"]
 Progress = Callable[[int], None]  # rows written so far
 
-_TIMES = frozenset({"started_at", "ended_at", "finished_at", "usage_start", "usage_end", "seen_at"})
+_TIMES = frozenset({
+    "started_at", "ended_at", "finished_at", "usage_start", "usage_end", "seen_at", "superseded_started_at",
+    "superseded_ended_at",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """Which rows are wanted: from `from_us` on, before `to_us`.
 
-    Verdicts go by `started_at`, buckets by `usage_start`, problems by `seen_at`; policies have no instant.
+    Verdicts go by `started_at`, buckets by `usage_start`, problems by `seen_at`, retries by the start of the
+    superseded attempt; policies have no instant.
     """
 
     from_us: int = 0

@@ -4,6 +4,11 @@ SELECT * FROM main.verdict
 WHERE recorded_at_us <= getvariable('now_us')
 QUALIFY row_number() OVER (PARTITION BY suspect_no ORDER BY run_id DESC) = 1;
 DELETE FROM temp.verdict_current WHERE retracted;
+CREATE OR REPLACE TEMP TABLE retry_current AS
+SELECT * FROM main.retry_link
+WHERE recorded_at_us <= getvariable('now_us')
+QUALIFY row_number() OVER (PARTITION BY suspect_no ORDER BY run_id DESC) = 1;
+DELETE FROM temp.retry_current WHERE retracted;
 CREATE OR REPLACE TEMP TABLE bucket_current AS
 SELECT * FROM main.bucket
 WHERE recorded_at_us <= getvariable('now_us')

@@ -1,7 +1,7 @@
 """How the observers' clocks stand against the backend's, as far as exact matches tell.
 
-In: the delays that matching has learnt, and the exact matches of each observer's last 24 hours. Out: a ClockState an
-observer. It cannot tell a clock that is behind from a network that is slow: what it states is the sum of both.
+In: the delays that matching has learnt, and the exact matches of each observer's last 24 hours. Out: a
+ClockState an observer. It cannot tell a clock that is ahead from a slow network: it states the sum of both.
 """
 
 from collections import defaultdict
@@ -24,12 +24,12 @@ DAY_US = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """One observer. `shift_us`: how far the backend's receipt lies after the observer's start, by their clocks.
+    """One observer. `shift_us`: how far the backend's receipt lies after its start, by their two clocks.
 
-    That is the backend's clock minus the observer's, plus one way of the network; delays lie `scale_us` from it
-    on average. It is what matching used for the hour that begins at `hour_at_us`, learnt from the `pairs`
-    exact matches of the 24 hours that end with that hour. `drift_us` is how much the shift grows in a day; None
-    where fewer than three hours have exact matches.
+    That is the backend's clock minus the observer's, plus one way of the network; delays lie `scale_us` from
+    it on average. It is what matching used for the hour that begins at `hour_at_us`, learnt from the `pairs`
+    exact matches of the 24 hours that end with that hour. `drift_us` is how much the shift grows in a day;
+    None where fewer than three hours have exact matches.
     """
 
     source: str
@@ -47,14 +47,15 @@ def clock_lines(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]
     for source, hour_at_us, pairs, delay_us in dialect.run(connection, PACKAGE, "clock_hour", bound):
         if pairs >= HOUR_PAIRS_MIN:
             points[source].append((hour_at_us / DAY_US, delay_us))
+    learnt = dialect.run(connection, PACKAGE, "clock_learnt", bound)
     return [
         ClockState(source, hour_at_us, pairs, shift_us, scale_us, slope(points[source]))
-        for source, hour_at_us, pairs, shift_us, scale_us in dialect.run(connection, PACKAGE, "clock_learnt", bound)
+        for source, hour_at_us, pairs, shift_us, scale_us in learnt
     ]
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float | None:
-    """The line through `points` (x all different): the median of the slopes of all pairs, which outliers do not move.
+    """The slope of `points` (x all different): the median over all pairs, which outliers do not move.
 
     None for fewer than three points. Theil (1950), Sen (1968).
     """

@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS client_call (
     request_id VARCHAR, received_request_id VARCHAR, trace_id VARCHAR, span_id VARCHAR, response_id VARCHAR,
     retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, max_output_tokens BIGINT, request_bytes BIGINT,
     outcome VARCHAR, reason VARCHAR, status_code BIGINT, bytes_received BIGINT, output_tokens_received BIGINT,
-    first_byte_at_us BIGINT, upstream_bytes BIGINT, file_id BIGINT, line_no BIGINT, batch_id BIGINT
+    first_byte_at_us BIGINT, upstream_bytes BIGINT, retry_count BIGINT, file_id BIGINT, line_no BIGINT,
+    batch_id BIGINT
 );
 
 -- One row per request that a backend says it worked on; token counts are leaves that do not overlap.
@@ -171,3 +172,17 @@ CREATE TABLE IF NOT EXISTS counted (
     suspect_no BIGINT, verdict VARCHAR, provider VARCHAR, model VARCHAR, service VARCHAR, reason VARCHAR,
     currency VARCHAR, recognized_nano BIGINT
 );
+
+-- One row per suspect and later call of its observer that may have superseded it.
+CREATE TABLE IF NOT EXISTS retry_candidate (
+    suspect_no BIGINT, source VARCHAR, call_id VARCHAR, started_at_us BIGINT, next_call_id VARCHAR,
+    next_started_at_us BIGINT, rank INTEGER, evidence VARCHAR, gap_us BIGINT
+);
+
+-- One row per version of the link between a superseded attempt and the next; the newest run's version holds.
+CREATE TABLE IF NOT EXISTS retry_link (
+    run_id BIGINT, recorded_at_us BIGINT, retracted BOOLEAN, suspect_no BIGINT, source VARCHAR, call_id VARCHAR,
+    started_at_us BIGINT, next_call_id VARCHAR, next_started_at_us BIGINT, evidence VARCHAR, gap_us BIGINT,
+    chain_no BIGINT, attempt BIGINT
+);
+CREATE TABLE IF NOT EXISTS retry_current AS SELECT * FROM retry_link LIMIT 0;

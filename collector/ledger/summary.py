@@ -46,6 +46,7 @@ def summarise(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) 
         families={
             **_plain_counters(counters), **_window_families(windows), **_bill_families(connection),
             **_source_families(sources), **_run_families(runs), **_cancel_families(connection, bound),
+            **_retry_families(connection, bound),
         },
         histograms=_histograms(counters),
         windows=windows,
@@ -173,6 +174,14 @@ def _run_families(runs: Sequence[RunRecord]) -> dict[str, tuple[Series, ...]]:
     return {
         "run_last_success_timestamp_seconds": (Series((), good[0].recorded_at_us / 1e6),) if good else (),
     }
+
+
+def _retry_families(
+    connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]
+) -> dict[str, tuple[Series, ...]]:
+    """What was lost on attempts that a later one superseded, by window and service."""
+    lost = dialect.run(connection, PACKAGE, "summary_retry", bound)
+    return {"window_retry_spend": tuple(Series((w, service, c), int(nano)) for w, service, c, nano in lost)}
 
 
 def _cancel_families(

@@ -3,7 +3,7 @@ CREATE OR REPLACE TEMP VIEW client_log_parsed AS
 WITH field AS (
     SELECT
         line_no,
-        CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, '{"event":"VARCHAR","call_id":"VARCHAR","at":"VARCHAR","service":"VARCHAR","provider":"VARCHAR","account":"VARCHAR","model":"VARCHAR","operation":"VARCHAR","stream":"VARCHAR","request_id":"VARCHAR","trace_id":"VARCHAR","span_id":"VARCHAR","response_id":"VARCHAR","retry_of":"VARCHAR","process":"VARCHAR","input_tokens":"VARCHAR","max_output_tokens":"VARCHAR","request_bytes":"VARCHAR","outcome":"VARCHAR","reason":"VARCHAR","status_code":"VARCHAR","bytes_received":"VARCHAR","output_tokens_received":"VARCHAR"}')) END AS v
+        CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, '{"event":"VARCHAR","call_id":"VARCHAR","at":"VARCHAR","service":"VARCHAR","provider":"VARCHAR","account":"VARCHAR","model":"VARCHAR","operation":"VARCHAR","stream":"VARCHAR","request_id":"VARCHAR","trace_id":"VARCHAR","span_id":"VARCHAR","response_id":"VARCHAR","retry_of":"VARCHAR","retry_count":"VARCHAR","process":"VARCHAR","input_tokens":"VARCHAR","max_output_tokens":"VARCHAR","request_bytes":"VARCHAR","outcome":"VARCHAR","reason":"VARCHAR","status_code":"VARCHAR","bytes_received":"VARCHAR","output_tokens_received":"VARCHAR"}')) END AS v
     FROM line_batch
 ),
 typed AS (
@@ -39,6 +39,7 @@ SELECT
     whole(v.output_tokens_received) AS output_tokens_received,
     NULL::BIGINT AS first_byte_at_us,
     NULL::BIGINT AS upstream_bytes,
+    whole(v.retry_count) AS retry_count,
     getvariable('file_id')::BIGINT AS file_id,
     line_no,
     getvariable('batch_id')::BIGINT AS batch_id,

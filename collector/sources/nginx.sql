@@ -65,6 +65,8 @@ SELECT
         THEN j.ended_at_us - j.taken_us + CAST(TRY_CAST(j.header_time AS DECIMAL(24, 6)) * 1000000 AS BIGINT)
     END AS first_byte_at_us,
     whole(j.upstream_bytes) AS upstream_bytes,
+    -- the SDKs of OpenAI and Anthropic say in this header which retry a request is
+    whole(j.v.http_x_stainless_retry_count) AS retry_count,
     getvariable('file_id')::BIGINT AS file_id,
     j.line_no,
     getvariable('batch_id')::BIGINT AS batch_id,

@@ -1,0 +1,56 @@
+-- One row per call that may be a touched suspect's next attempt, or that makes it ambiguous which one is.
+CREATE OR REPLACE TEMP TABLE retry_near AS
+WITH
+extent AS (
+    SELECT min(started_at_us) - $horizon_us AS from_us, max(started_at_us) + $window_us AS to_us FROM retry_suspect
+),
+recent AS NOT MATERIALIZED (
+    SELECT
+        source, call_id, started_at_us, service, provider, account, model, operation, stream,
+        coalesce(received_request_id, request_id) AS shared_id, retry_of, retry_count, input_tokens, request_bytes
+    FROM client_call
+    WHERE event <> 'ended'
+        -- a proxy's line is written when the call has ended
+        AND at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us + $window_us FROM extent)
+        AND started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+),
+named AS (
+    SELECT source, call_id AS name FROM retry_suspect
+    UNION
+    SELECT source, retry_of FROM retry_suspect WHERE retry_of IS NOT NULL
+),
+near AS (
+    SELECT
+        source, model, input_tokens, request_bytes,
+        unnest([-1, 0, 1]) + left_at_us // $backoff_us AS cell
+    FROM retry_suspect
+),
+later AS (
+    SELECT source, model, retry_count + 1 AS retry_count, unnest([0, 1]) + left_at_us // $retry_after_us AS cell
+    FROM retry_suspect
+),
+found AS (
+    SELECT r.* FROM recent AS r SEMI JOIN named AS n ON n.source = r.source AND n.name = r.retry_of
+    UNION
+    SELECT r.* FROM recent AS r SEMI JOIN retry_suspect AS s ON s.source = r.source AND s.shared_id = r.shared_id
+    UNION
+    SELECT r.* FROM recent AS r
+    SEMI JOIN near AS n
+        ON n.source = r.source AND n.model = r.model AND n.input_tokens = r.input_tokens
+        AND n.cell = r.started_at_us // $backoff_us
+    UNION
+    SELECT r.* FROM recent AS r
+    SEMI JOIN near AS n
+        ON n.source = r.source AND n.model = r.model AND n.request_bytes = r.request_bytes
+        AND n.cell = r.started_at_us // $backoff_us
+    UNION
+    SELECT r.* FROM recent AS r
+    SEMI JOIN later AS n
+        ON n.source = r.source AND n.model = r.model AND n.retry_count = r.retry_count
+        AND n.cell = r.started_at_us // $retry_after_us
+)
+SELECT row_number() OVER () AS near_no, f.*, s.suspect_no
+FROM found AS f
+LEFT JOIN suspect AS s
+    ON s.source = f.source AND s.call_id = f.call_id AND s.started_at_us = f.started_at_us
+    AND s.started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
