@@ -242,7 +242,7 @@ def check(ctx: typer.Context, config: ConfigOption = None) -> None:
         typer.echo(f"{one.level:<8}{one.place}: {one.message}")
     errors = sum(one.level == "error" for one in told)
     warnings = sum(one.level == "warning" for one in told)
-    typer.echo(f"{errors} errors, {warnings} warnings")
+    typer.echo(f"Errors: {errors}, warnings: {warnings}")
     raise typer.Exit(FAILED if errors else DONE)
 
 

@@ -33,7 +33,7 @@ from collector.ledger import append, counters, dialect, store
 from collector.ledger.summary import BOUNDS_S, summarise
 from collector.problems import BrokenInvariantError, OperatingError, UsageError
 from collector.records import LedgerSummary, RunRecord, RunSummary, instant_text
-from collector.sources import cloud_logging, gcp_billing, observers
+from collector.sources import cloud_logging, gcp_billing, observers, skus
 from collector.sources.files import FileCursor, read_lines
 
 LEDGER = "collector.ledger"
@@ -234,7 +234,7 @@ def _derive(
     try:
         _tell_sources(connection, config, values)
         correlate(connection, bound, _by_hop(config))
-        cost(connection, bound, config.policies, config.prices)
+        cost(connection, bound, config.policies, config.prices, skus.normalised_model)
         chain(connection, bound)
         check_invariants(connection, bound)
         keep(connection)

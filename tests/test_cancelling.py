@@ -324,7 +324,7 @@ def drift_of(hours: list[tuple[int, int]]) -> float | None:
                     [no, at_us],
                 )
                 connection.execute(
-                    "INSERT INTO chosen_match (suspect_no, evidence, received_at_us) VALUES ($1, 'exact', $2)",
+                    "INSERT INTO chosen_match (suspect_no, evidence, received_at_us) SELECT $1, 'exact', $2",
                     [no, at_us + delay_us],
                 )
             connection.execute(

@@ -84,11 +84,22 @@ def test_config_comes_from_anywhere(read: Path, monkeypatch: pytest.MonkeyPatch)
 def test_all_config_errors_at_once(tmp_path: Path) -> None:
     """Every mistake of a config is a line with its place, and the exit code is 2."""
     path = tmp_path / "orphaned.yaml"
-    path.write_text("ledgr: {}\ncurrency: usd\nsources:\n  - {name: a, kind: nginxx, path: x}\n", encoding="utf-8")
-    for command in (["run", "--once"], ["check"], ["status"], ["metrics"], ["export", "verdicts"], ["explain", "x"]):
+    path.write_text(
+        "ledgr: {}\ncurrency: usd\nsources:\n  - {name: a, kind: nginxx, path: x}\n", encoding="utf-8"
+    )
+    for command in (
+        ["run", "--once"],
+        ["check"],
+        ["status"],
+        ["metrics"],
+        ["export", "verdicts"],
+        ["explain", "x"],
+    ):
         done = orphaned(*command, "--config", path)
         assert done.exit_code == 2
-        assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [f"{path}:{no}" for no in (1, 2, 4)]
+        assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
+            f"{path}:{no}" for no in (1, 2, 4)
+        ]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +139,9 @@ def test_instants(text: str, at_us: int) -> None:
     assert cli.instant(text, "--from") == at_us
 
 
-@pytest.mark.parametrize("text", ["", "now", "1970", "1970-1-1", "19700101", "1970-01-01T00", "1970-01-01T25:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["", "now", "1970", "1970-1-1", "19700101", "1970-01-01T00", "1970-01-01T25:00:00Z"]
+)
 def test_no_instants(text: str) -> None:
     """Whatever else Python would take for a time is refused."""
     with pytest.raises(UsageError, match="is no instant"):
@@ -147,7 +160,7 @@ def test_a_second_pass_changes_nothing(config: Path) -> None:
 
 
 def test_metrics_file(config: Path) -> None:
-    """--metrics-file gets our families alone, as `metrics` prints them; one that cannot be written ends with 1."""
+    """--metrics-file gets our families alone, as `metrics` prints them; where it cannot be written: 1."""
     path = config.parent / "orphaned.prom"
     done = orphaned("run", "--once", "--config", config, "--as-of", AS_OF, "--metrics-file", path)
     assert done.exit_code == 0
@@ -161,7 +174,7 @@ def test_metrics_file(config: Path) -> None:
 
 
 def test_a_source_that_cannot_be_read(config: Path) -> None:
-    """One bad file among good ones fails nothing; a source without a good one ends with 1, the rest committed."""
+    """One bad file among good ones fails nothing; a source without one ends with 1, the rest committed."""
     (config.parent / "client" / "broken.jsonl").symlink_to("nowhere")
     assert orphaned("run", "--once", "--config", config, "--as-of", AS_OF).exit_code == 0
     text = config.read_text(encoding="utf-8").replace("client/*.jsonl", "client/broken.jsonl")
@@ -209,7 +222,7 @@ def test_errors_and_their_codes(
 
 
 def test_check_writes_nothing(config: Path) -> None:
-    """check tries every source, names the places of bad lines, and leaves no ledger behind."""
+    """Check tries every source, names the places of bad lines, and leaves no ledger behind."""
     done = orphaned("check", "--config", config)
     assert done.exit_code == 0
     assert re.search(r"^ok +source backend: .* are records", done.stdout, re.MULTILINE)
@@ -218,7 +231,7 @@ def test_check_writes_nothing(config: Path) -> None:
 
 
 def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
-    """No file, an unreadable one, a wrong kind, an unknown SKU, a missing price and log: each is a finding."""
+    """No file, an unreadable one, a wrong kind, an unknown SKU, a missing price or log is a finding."""
     (tmp_path / "orphaned.yaml").write_text(
         """
 sources:
@@ -232,10 +245,18 @@ sources:
 """,
         encoding="utf-8",
     )
-    call = {"event": "started", "call_id": "c", "at": AS_OF, "provider": "openai", "model": "m", "stream": False}
+    call = {
+        "event": "started",
+        "call_id": "c",
+        "at": AS_OF,
+        "provider": "openai",
+        "model": "m",
+        "stream": False,
+    }
     done = {"timestamp": AS_OF, "insertId": "i", "jsonPayload": {"model": "acme-1", "status": "ok"}}
     line = {
-        "service": {"description": "Vertex AI"}, "sku": {"description": "Frobnication"}, "cost": 1, "currency": "USD",
+        "service": {"description": "Vertex AI"}, "sku": {"description": "Frobnication"}, "cost": 1,
+        "currency": "USD",
         "usage_start_time": "2026-11-20T00:00:00Z", "usage_end_time": "2026-11-20T01:00:00Z",
     }  # fmt: skip
     for name, value in (("app", call), ("backend", done), ("bill", line)):
@@ -247,7 +268,7 @@ sources:
     for level, said in (
         ("error", "source none: no file matches none/*.jsonl"),
         ("error", "gone.jsonl: cannot be read: No such file"),
-        ("error", "source wrong: 1 files; of the first 1 lines 0 are records, 1 problems"),
+        ("error", "source wrong: 1 file; of the first 1 lines 0 are records, 1 problems"),
         ("warning", "wrong.jsonl:1: not a JSON object"),
         ("warning", 'source bill: 1 lines of Vertex AI with the SKU "Frobnication"'),
         ("warning", "source app: it calls openai, whose completions no source logs"),
@@ -255,11 +276,11 @@ sources:
         ("note", "sources backend, twin all log completions of gcp.vertex_ai"),
     ):
         assert re.search(rf"^{level} .*{re.escape(said)}", found.stdout, re.MULTILINE), said
-    assert found.stdout.splitlines()[-1].startswith("3 errors, ")
+    assert found.stdout.splitlines()[-1].startswith("Errors: 3, ")
 
 
 def test_status(read: Path, world: World) -> None:
-    """status tells sources, problems, the bill and runs; as JSON every record of the world has its fate."""
+    """Status tells sources, problems, the bill and runs; as JSON every record of the world has its fate."""
     text = orphaned("status", "--config", read).stdout
     for title in ("Sources", "Problems", "Bill settled through", "Last runs"):
         assert f"\n{title}" in text
@@ -279,16 +300,28 @@ def test_export_to_a_file(read: Path, tmp_path: Path) -> None:
     path = tmp_path / "v.json"
     assert orphaned("export", "verdicts", "--format", "json", "--output", path, "--config", read).stdout == ""
     rows = json.loads(path.read_text(encoding="utf-8"))
-    assert rows == json.loads(orphaned("export", "verdicts", "--format", "json", "--output", "-", "--config", read).stdout)
+    assert rows == json.loads(
+        orphaned("export", "verdicts", "--format", "json", "--output", "-", "--config", read).stdout
+    )
     cut = rows[len(rows) // 2]["started_at"]
-    for option, kept in (("--from", [r for r in rows if r["started_at"] >= cut]), ("--to", [r for r in rows if r["started_at"] < cut])):
+    for option, kept in (
+        ("--from", [r for r in rows if r["started_at"] >= cut]),
+        ("--to", [r for r in rows if r["started_at"] < cut]),
+    ):
         done = orphaned("export", "verdicts", "--format", "json", option, cut, "--config", read)
         assert json.loads(done.stdout) == kept
-    assert json.loads(orphaned("export", "verdicts", "--format", "json", "--as-of", "2026-01-01", "--config", read).stdout) == []
+    assert (
+        json.loads(
+            orphaned(
+                "export", "verdicts", "--format", "json", "--as-of", "2026-01-01", "--config", read
+            ).stdout
+        )
+        == []
+    )
 
 
 def test_explain(read: Path, world: World) -> None:
-    """explain tells the life of a call, as text and as JSON."""
+    """Explain tells the life of a call, as text and as JSON."""
     abort = next(one for one in world.aborts if one.verdict == "orphaned")
     assert "Verdict: orphaned" in orphaned("explain", abort.call_id, "--config", read).stdout
     told = json.loads(orphaned("explain", abort.call_id, "--format", "json", "--config", read).stdout)
@@ -299,7 +332,9 @@ def test_explain(read: Path, world: World) -> None:
 def test_a_closed_pipe_is_no_error(read: Path) -> None:
     """`| head` ends an export quietly."""
     command = f"{sys.executable} -m collector export verdicts --config {read} | head -1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith("observer,")
@@ -311,7 +346,7 @@ def test_the_daemon_runs_and_stops(config: Path, world: World) -> None:
     config.write_text(text, encoding="utf-8")
     daemon = subprocess.Popen(
         [sys.executable, "-m", "collector", "run", "--config", config],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
     )  # fmt: skip
     assert daemon.stderr is not None
     events = []
@@ -330,12 +365,15 @@ def test_the_daemon_runs_and_stops(config: Path, world: World) -> None:
     assert names[0] == "listening"
     assert "config read again" in names
     run = next(event for event in events if event["event"] == "run")
-    assert (run["outcome"], run["rows_new"]) == ("ok", sum(world.counts(s).records for s in ("app", "edge", "backend", "bill")))
+    assert (run["outcome"], run["rows_new"]) == (
+        "ok",
+        sum(world.counts(s).records for s in ("app", "edge", "backend", "bill")),
+    )
     assert timedelta(days=2) > timedelta(milliseconds=run["duration_ms"])
 
 
 def test_demo_is_handed_its_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """demo passes --keep, --exit and --listen on, and ends as the demo ends."""
+    """Demo passes --keep, --exit and --listen on, and ends as the demo ends."""
     seen: list[object] = []
 
     def play(*, keep: Path | None, serve: bool, listen: str) -> int:

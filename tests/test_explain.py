@@ -61,9 +61,8 @@ def test_every_abort_is_told_as_it_was(
             for document in documents
             for call in document["calls"]
             # an id may pass a proxy more than once
-            if (call["observer"], call["call_id"], call["started_at"]) == (
-                abort.observer, abort.call_id, instant_text(instant_us(abort.started_at))
-            )  # fmt: skip
+            if (call["observer"], call["call_id"], call["started_at"])
+            == (abort.observer, abort.call_id, instant_text(instant_us(abort.started_at)))
         ]
         assert len(mine) == 1
         document, call = mine[0]
@@ -89,7 +88,7 @@ def test_versions_say_what_the_bill_changed(world: tuple[World, Config]) -> None
 
 
 def test_share_of_the_bill_is_the_cost(world: tuple[World, Config]) -> None:
-    """The shares of the buckets add up to the cost of the verdict, and the prices to the estimate before it."""
+    """The shares of the bill add up to the verdict's cost, and the prices to the estimate before it."""
     from decimal import Decimal
 
     made, config = world
@@ -97,13 +96,17 @@ def test_share_of_the_bill_is_the_cost(world: tuple[World, Config]) -> None:
     document = lives(config, abort.call_id)[0]
     completion = document["completions"][0]
     call = next(c for c in document["calls"] if c["observer"] == abort.observer)
-    assert sum(Decimal(share["share"]) for share in completion["bill_shares"]) == Decimal(call["verdict"]["cost"])
+    assert sum(Decimal(share["share"]) for share in completion["bill_shares"]) == Decimal(
+        call["verdict"]["cost"]
+    )
     estimate = sum(Decimal(price["estimated_cost"]) for price in completion["prices"])
     assert estimate == Decimal(call["versions"][0]["cost"])
     assert {price["origin"] for price in completion["prices"]} == {"config"}
 
 
-@pytest.mark.parametrize("name", ["call_id", "request_id", "response_id", "completion_id", "insert_id", "trace_id"])
+@pytest.mark.parametrize(
+    "name", ["call_id", "request_id", "response_id", "completion_id", "insert_id", "trace_id"]
+)
 def test_any_id_finds_it(opened: tuple[duckdb.DuckDBPyConnection, Any], name: str) -> None:
     """Each kind of id leads to a life that bears it."""
     connection, values = opened
@@ -128,7 +131,8 @@ def test_a_delivered_call_lost_nothing(world: tuple[World, Config]) -> None:
     aborted = {abort.call_id for abort in made.aborts}
     call = next(
         one for one in made.calls
-        if one.work and one.work.logged and one.client and one.client.outcome == "delivered" and one.call_id not in aborted
+        if one.work and one.work.logged and one.call_id not in aborted
+        and one.client and one.client.outcome == "delivered"
     )  # fmt: skip
     text = told(lives(config, call.call_id), call.call_id)
     assert "Nothing was lost" in text
@@ -149,7 +153,9 @@ def small(directory: Path) -> Config:
     asked = {"provider": "gcp.vertex_ai", "account": "acme", "model": "m-1", "stream": False}
     ended = {"event": "ended", "call_id": "c1", "at": "2026-11-20T09:00:10Z", "outcome": "aborted"}
     lines = [base | asked, ended | {"reason": "timeout"}]
-    (directory / "client.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    (directory / "client.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
+    )
     (directory / "backend.jsonl").write_text("", encoding="utf-8")
     (directory / "orphaned.yaml").write_text(CONFIG, encoding="utf-8")
     return load(directory / "orphaned.yaml")

@@ -188,10 +188,11 @@ def _counted(
     source: SourceConfig, files: int, tally: dict[str, int], examples: dict[str, str]
 ) -> Iterator[Finding]:
     place = f"source {source.name}"
-    said = f"{files} files; of the first {sum(tally.values()):,} lines {tally['record']:,} are records, "
+    many = f"{files:,} file{'' if files == 1 else 's'}"
+    said = f"{many}; of the first {sum(tally.values()):,} lines {tally['record']:,} are records, "
     said += f"{tally['problem']:,} problems, {tally['ignored']:,} ignored"
     if not sum(tally.values()):
-        yield Finding("note", place, f"{files} files, and not one line in them yet")
+        yield Finding("note", place, f"{many}, and not one line in them yet")
     elif tally["record"]:
         yield Finding("ok", place, said)
     elif tally["problem"]:
@@ -226,7 +227,7 @@ def _completions(config: Config, trials: dict[str, Trial]) -> Iterator[Finding]:
     }
     for provider, name in sorted(called.items()):
         if provider not in logs:
-            message = f"it calls {provider}, whose completions no source logs: aborts there stay unmatched"
+            message = f"it calls {provider}, whose completions no source logs: its aborts are only assumed"
             yield Finding("warning", f"source {name}", message)
 
 

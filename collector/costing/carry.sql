@@ -16,8 +16,9 @@ border AS (
 ),
 -- Only calls whose span touches both periods can have been billed in the other one.
 spanning AS (
-    SELECT *
-    FROM backend_completion
+    SELECT c.* REPLACE (coalesce(n.bill_model, c.model) AS model), c.model AS log_model
+    FROM backend_completion AS c
+    LEFT JOIN model_name AS n ON n.provider = c.provider AND n.model = c.model
     WHERE received_at_us // 900000000 < finished_at_us // 900000000
         AND finished_at_us >= (SELECT min(usage_start_us) FROM border)
         AND finished_at_us < (SELECT max(usage_end_us) FROM border)
@@ -44,7 +45,7 @@ movable AS (
     LEFT JOIN (SELECT DISTINCT provider, account, model FROM bill_line WHERE usage_kind = 'thinking') AS t
         ON t.provider = b.provider AND t.account = b.account AND t.model = b.model
     ASOF LEFT JOIN policy_decision AS d
-        ON d.provider = s.provider AND d.model = s.model AND d.status = s.status AND d.from_us <= s.finished_at_us
+        ON d.provider = s.provider AND d.model = s.log_model AND d.status = s.status AND d.from_us <= s.finished_at_us
     WHERE coalesce(d.billed, true)
     GROUP BY ALL
 )

@@ -85,8 +85,9 @@ def warn(
 
 
 def _observed(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> list[Observed]:
-    dialect.run(connection, "collector.ledger", "cancel_outcome", values)
-    return [Observed(*row) for row in dialect.run(connection, PACKAGE, "cancel_observed")]
+    dialect.run(connection, "collector.ledger", "cancel_count", values)
+    counted = connection.table("cancel_count").order("provider, model, mode").fetchall()
+    return [Observed(*row) for row in counted]
 
 
 def _register(connection: duckdb.DuckDBPyConnection, found: Sequence[Finding]) -> None:

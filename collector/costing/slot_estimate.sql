@@ -11,7 +11,7 @@ costed AS (
     SELECT u.*, p.currency, p.nano_per_million
     FROM priced AS u
     ASOF LEFT JOIN (SELECT * FROM price_effective WHERE input_tokens_above = 0) AS p
-        ON p.provider = u.provider AND p.model = u.model AND p.usage_kind = u.priced_as
+        ON p.provider = u.provider AND p.model = u.log_model AND p.usage_kind = u.priced_as
         AND p.price_class = coalesce(u.price_class, '')
         AND p.wanted_currency = coalesce(u.wanted_currency, $currency) AND p.from_us <= u.slot_at_us
 )

@@ -5,8 +5,12 @@ split AS (
     SELECT DISTINCT provider, account, model FROM bill_line WHERE usage_kind = 'thinking'
 ),
 work AS (
-    SELECT s.*, (s.provider, s.account, s.model) IN (SELECT (provider, account, model) FROM split) AS thinking_apart
+    SELECT
+        s.* REPLACE (coalesce(n.bill_model, s.model) AS model),
+        (s.provider, s.account, coalesce(n.bill_model, s.model)) IN (SELECT (provider, account, model) FROM split)
+            AS thinking_apart
     FROM special AS s
+    LEFT JOIN model_name AS n ON n.provider = s.provider AND n.model = s.model
     WHERE s.billed
         AND s.finished_at_us >= (SELECT min(slot_at_us) FROM slot_period)
         AND s.finished_at_us < (SELECT max(slot_at_us) FROM slot_period) + 900000000

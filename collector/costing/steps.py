@@ -5,7 +5,7 @@ provider_reach. Out: `verdict_changed` and `bucket_changed`, and the state behin
 from end to end; this room refuses to price what has no price.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -41,6 +41,9 @@ _POLICY = pa.schema([
     ("provider", pa.string()), ("model", pa.string()), ("status", pa.string()), ("from_us", pa.int64()),
     ("billed", pa.bool_()), ("disputed", pa.bool_()),
 ])  # fmt: skip
+_NAME = pa.schema([
+    ("provider", pa.string()), ("model", pa.string()), ("bill_model", pa.string()), ("is_new", pa.bool_()),
+])  # fmt: skip
 _DROP = pa.schema([
     ("provider", pa.string()), ("model", pa.string()), ("mode", pa.string()), ("from_us", pa.int64()),
     ("runs_on", pa.string()), ("billed", pa.bool_()), ("disputed", pa.bool_()),
@@ -58,10 +61,12 @@ def cost(
     values: Mapping[str, Any],
     overrides: Sequence[policies.PolicyOverride],
     configured: Sequence[prices.ConfiguredPrice],
+    normalised: Callable[[str], str],
 ) -> None:
     """Draw the touched buckets and verdicts again, as temporary tables; `keep` makes them stand."""
     for step in BILL:
         dialect.run(connection, PACKAGE, step, values)
+    _register_names(connection, normalised)
     _register_policies(connection, overrides)
     for step in ASSUMED:
         dialect.run(connection, PACKAGE, step, values)
@@ -94,6 +99,28 @@ def _register_policies(
             })  # fmt: skip
     connection.register("policy_decision", pa.Table.from_pylist(rows, schema=_POLICY))
     connection.register("drop_policy", pa.Table.from_pylist(_dropped(connection, table, instants), schema=_DROP))
+
+
+def _register_names(connection: duckdb.DuckDBPyConnection, normalised: Callable[[str], str]) -> None:
+    """`model_name`: the models that the bill names otherwise than the log (gemini-3-pro for gemini-3-pro-preview).
+
+    Only a name that the bill does not have is translated, and only where one name of the bill fits.
+    """
+    named: dict[str, set[tuple[str, str]]] = {"log": set(), "bill": set()}
+    for side, provider, model in dialect.run(connection, PACKAGE, "named_model"):
+        named[side].add((provider, model))
+    held = {(provider, model): bill for provider, model, bill in dialect.run(connection, PACKAGE, "model_name_held")}
+    rows = []
+    for provider, model in sorted(named["log"]):
+        fitting = {m for p, m in named["bill"] if p == provider and normalised(m) == normalised(model)}
+        known = (provider, model) in named["bill"] or len(fitting) != 1
+        bill_model = model if known else fitting.pop()
+        if bill_model != held.get((provider, model), model) or bill_model != model:
+            is_new = bill_model != held.get((provider, model), model)
+            rows.append({"provider": provider, "model": model, "bill_model": bill_model, "is_new": is_new})
+    connection.register("model_name", pa.Table.from_pylist(rows, schema=_NAME))
+    dialect.run(connection, PACKAGE, "model_name_drop")
+    dialect.run(connection, PACKAGE, "model_name_put")
 
 
 def _dropped(

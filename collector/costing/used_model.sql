@@ -1,5 +1,5 @@
 -- One row per model whose work has to be priced in this run.
-SELECT provider, model FROM slot_usage
+SELECT provider, log_model AS model FROM slot_usage
 UNION
 SELECT s.provider, s.model
 FROM special AS s

@@ -34,6 +34,7 @@ _SHARES = {
     "outside": "an observer further out, or one that absorbs, got the answer: nothing is lost",
     "vanished": "the process vanished: nothing that reached it counts as delivered",
     "nothing": "not one byte had arrived: all of it is lost, the input too",
+    "assumed": "no completion is logged: policy, prices and what the client counted say it",
     "none": "no log shows who left: nothing is taken as delivered",
 }  # fmt: skip
 
@@ -93,7 +94,7 @@ def _outcome(document: Document) -> Iterator[str]:
     for call in judged:
         if call["verdict"]["money_row"]:
             verdict = call["verdict"]
-            yield f"Verdict: {verdict['verdict']}, evidence {verdict['evidence']}."
+            yield f"Verdict: {verdict['verdict']}, evidence {verdict['evidence']}{_sure(verdict)}."
             yield _VERDICTS[verdict["verdict"]].format(until=_until(document, call))
             yield from _amounts(verdict)
             if len(judged) > 1:
@@ -106,6 +107,15 @@ def _outcome(document: Document) -> Iterator[str]:
     retried = document["retried_as"]
     if retried:
         yield f"It was tried again as {', '.join(retried)}."
+
+
+def _sure(verdict: Document) -> str:
+    """What stands behind the evidence, where its name does not say it."""
+    if verdict["evidence"] == "assumed":
+        return ": no log of completions is read for this provider, so its policy and prices decide"
+    if verdict["evidence"] == "probable":
+        return f": matched by time, model, account and size, right with probability {verdict['match_probability']:.3f}"
+    return ""
 
 
 def _call_sentence(call: Document) -> str:

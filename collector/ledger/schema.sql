@@ -152,6 +152,9 @@ CREATE TABLE IF NOT EXISTS chosen_match (
     bytes_total BIGINT
 );
 
+-- One row per model that the bill names otherwise than the log.
+CREATE TABLE IF NOT EXISTS model_name_held (provider VARCHAR, model VARCHAR, bill_model VARCHAR);
+
 -- One row per billing source, account and UTC day that it has lines for.
 CREATE TABLE IF NOT EXISTS bill_day (
     source VARCHAR, provider VARCHAR, account VARCHAR, day_at_us BIGINT, batch_id BIGINT

@@ -188,11 +188,11 @@ def _cancel_families(
     connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]
 ) -> dict[str, tuple[Series, ...]]:
     """The aborts of the last 30 days for which the backend stopped, and those for which it did not."""
-    dialect.run(connection, PACKAGE, "cancel_outcome", bound)
+    dialect.run(connection, PACKAGE, "cancel_count", bound)
     counted = dialect.run(connection, PACKAGE, "summary_cancel")
     return {
-        "cancel_honored_aborts": tuple(Series(tuple(labels), honored) for *labels, honored, _ in counted),
-        "cancel_ignored_aborts": tuple(Series(tuple(labels), ignored) for *labels, _, ignored in counted),
+        "cancel_honored_aborts": tuple(Series(tuple(labels), int(honored)) for *labels, honored, _ in counted),
+        "cancel_ignored_aborts": tuple(Series(tuple(labels), int(ignored)) for *labels, _, ignored in counted),
     }
 
 

@@ -2,10 +2,10 @@
 SELECT
     CASE WHEN c.provider = '' OR p.value IS NOT NULL THEN c.provider ELSE 'other' END AS provider_label,
     CASE WHEN c.model = '' OR m.value IS NOT NULL THEN c.model ELSE 'other' END AS model_label,
-    c.mode, count(*) FILTER (c.outcome = 'honored') AS honored, count(*) FILTER (c.outcome = 'ignored') AS ignored
-FROM cancel_outcome AS c
+    c.mode, sum(c.honored) AS honored, sum(c.ignored) AS ignored
+FROM cancel_count AS c
 LEFT JOIN label_value AS p ON p.label = 'provider' AND p.value = c.provider
 LEFT JOIN label_value AS m ON m.label = 'model' AND m.value = c.model
-WHERE c.outcome <> 'unmatched'
+WHERE c.honored + c.ignored > 0
 GROUP BY provider_label, model_label, c.mode
 ORDER BY provider_label, model_label, c.mode

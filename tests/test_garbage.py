@@ -1,0 +1,432 @@
+"""Bad input of every kind: it never raises, every line has exactly one fate, and good lines beside it are untouched.
+
+The good lines are of account `acme`; whatever is made bad here belongs to nobody or to other calls.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from collector.problems import EXCERPT_CHARS_MAX
+from tests.helpers import DESK_CONFIG, T0_US, Desk, Row, at, rows, source_counts, verdicts
+
+FILES = {
+    "app": "client/a.jsonl", "edge": "nginx/a.json", "backend": "backend/a.jsonl", "bill": "billing/a.jsonl",
+}  # fmt: skip
+TABLES = {"app": "client_call", "edge": "client_call", "backend": "backend_completion", "bill": "billing_line"}
+NEW, PROBLEM, IGNORED, DUPLICATE = "new", "problem", "ignored", "duplicate"
+HUGE = 10**30
+DEEP = 100_000
+READ_MIN, LATER_MIN = 100.0, 100_000.0
+
+Case = tuple[bytes, str]
+
+
+def started(number: int, **more: Any) -> Row:
+    """A started line of a call of its own."""
+    return {
+        "event": "started", "call_id": f"g{number}", "at": at(1), "service": "chat", "provider": "gcp.vertex_ai",
+        "account": "other", "model": "acme-chat-1", "stream": True, "request_id": f"g{number}", **more,
+    }  # fmt: skip
+
+
+def ended(number: int, **more: Any) -> Row:
+    """An ended line of a call of its own."""
+    return {"event": "ended", "call_id": f"g{number}", "at": at(2), "outcome": "aborted", "reason": "timeout", **more}
+
+
+def proxied(number: int, **more: Any) -> Row:
+    """A line of nginx about a call that its client left."""
+    return {
+        "msec": f"{T0_US / 1e6 + 60:.3f}", "request_id": f"g{number}", "request_method": "POST",
+        "request_uri": "/v1/models/acme-chat-1:generateContent", "status": "499", "request_time": "9.000",
+        "bytes_sent": "0", "request_completion": "", "upstream_header_time": "-", "upstream_bytes_received": "0", **more,
+    }  # fmt: skip
+
+
+def completion(number: int, usage: Mapping[str, Any] | None = None, **more: Any) -> Row:
+    """An entry of the backend; `more` goes into its payload."""
+    tokens = {"input_tokens": 10, "output_tokens": 20, **(usage or {})}
+    return {
+        "insertId": f"g{number}", "logName": "log", "timestamp": at(3), "httpRequest": {"latency": "9.5s"},
+        "jsonPayload": {
+            "completion_id": f"g{number}", "request_id": f"g{number}", "model": "acme-chat-1", "stream": True,
+            "status": "ok", "usage": tokens, **more,
+        },
+        "resource": {"labels": {"project_id": "other"}},
+    }  # fmt: skip
+
+
+def billed(number: int, **more: Any) -> Row:
+    """A row of the bill."""
+    return {
+        "service": {"description": "Vertex AI"}, "sku": {"description": "Acme acme-chat-1 Output Tokens"},
+        "project": {"id": "other"}, "usage_start_time": at(0), "usage_end_time": at(60), "export_time": at(90),
+        "cost": "0.1", "currency": "USD", "usage": {"amount": 1000 + number, "unit": "count"}, "credits": [], **more,
+    }  # fmt: skip
+
+
+MAKERS: dict[str, Callable[[int], Row]] = {
+    "app": started, "edge": proxied, "backend": completion, "bill": billed,
+}  # fmt: skip
+COUNTS = [
+    (-1, PROBLEM), (1.5, PROBLEM), (HUGE, PROBLEM), (2**63, PROBLEM), (-(2**63), PROBLEM), (True, PROBLEM),
+    ([1], PROBLEM), ({"a": 1}, PROBLEM), ("plenty", PROBLEM), ("1e400", PROBLEM), (float("nan"), PROBLEM),
+    (float("inf"), PROBLEM), ("NaN", PROBLEM), (0, NEW), (12.0, NEW), ("12", NEW), (None, NEW),
+]  # fmt: skip
+TIMES = [
+    "2026-13-45T99:00:00Z", "yesterday", "", "1999-12-31T23:59:59Z", "2101-01-01T00:00:00Z", 12345, None, [],
+    "infinity", "epoch", "2026-11-20T25:00:00Z", "-5000-01-01T00:00:00Z", "99999999999-01-01T00:00:00Z",
+]  # fmt: skip
+
+
+def plain(source: str) -> list[Case]:
+    """What is no record in any log."""
+    good = json.dumps(MAKERS[source](0)).encode()
+    return [
+        (b'{"a', PROBLEM), (good[: len(good) // 2], PROBLEM), (good[:-1], PROBLEM), (good + good, PROBLEM),
+        (b"\x00\xff\xfe\x80", PROBLEM), (b"\x00", PROBLEM), (b"\xed\xa0\x80", PROBLEM), (b"null", PROBLEM),
+        (b"true", PROBLEM), (b'"a text"', PROBLEM), (b"42", PROBLEM), (b"[1,2]", PROBLEM), (b"[" + good + b"]", PROBLEM),
+        (b"", IGNORED), (b"  \t ", IGNORED), (b"\r", IGNORED), (b"{}", IGNORED), (b'{"other": 1}', IGNORED),
+        (b"[" * DEEP, PROBLEM), (b'{"a":' * DEEP, PROBLEM), (b"x" * 20_000_000, PROBLEM), (b"NaN", PROBLEM),
+        (b"1e400", PROBLEM), (b"\xef\xbb\xbf", PROBLEM), (b"// no comments", PROBLEM), (good[:-1] + b",}", PROBLEM),
+    ]  # fmt: skip
+
+
+def cases(source: str) -> list[Case]:
+    """(line, fate) for that source."""
+    numbers = iter(range(1, 10**6))
+    made: list[tuple[Row, str]] = []
+    if source == "app":
+        for key in ("input_tokens", "max_output_tokens", "request_bytes"):
+            made += [(started(next(numbers), **{key: value}), fate) for value, fate in COUNTS]
+        for key in ("bytes_received", "output_tokens_received", "status_code"):
+            made += [(ended(next(numbers), **{key: value}), fate) for value, fate in COUNTS]
+        made += [(started(next(numbers), at=time), PROBLEM) for time in TIMES]
+        made += [(started(next(numbers), stream=value), PROBLEM) for value in ("perhaps", 1, [], {})]
+        made += [(ended(next(numbers), outcome=value), PROBLEM) for value in ("lost", None, 1, ["aborted"])]
+        made += [(ended(next(numbers), reason=value), PROBLEM) for value in ("boredom", 7, {})]
+        made += [(started(next(numbers), call_id=value), PROBLEM) for value in ("", None, {}, [])]
+        made += [(started(next(numbers), model={}), PROBLEM), (ended(next(numbers), reason=None), NEW)]
+        made += [(started(next(numbers), at="2026-11-20T01:00:00+01:00"), NEW), (started(next(numbers), more={"a": [1]}), NEW)]
+    elif source == "edge":
+        for key in ("status", "bytes_sent"):
+            made += [(proxied(next(numbers), **{key: v}), f) for v, f in COUNTS if v is not None]
+        made += [(proxied(next(numbers), msec=v), PROBLEM) for v in ("", "-", "x", "-1", "1e400", "NaN", 17, HUGE, [])]
+        made += [(proxied(next(numbers), request_time=v), PROBLEM) for v in ("", "-", "x", "-1", "NaN", HUGE, {})]
+        made += [(proxied(next(numbers), bytes_sent=v), NEW) for v in ("", "-", None)]
+        made += [(proxied(next(numbers), request_id=v), PROBLEM) for v in ("", "-", None)]
+        made += [(proxied(next(numbers), request_uri=v), IGNORED) for v in ("/", "/healthz", "*", "")]
+        made += [(proxied(next(numbers), request_method="GET"), IGNORED)]
+        made += [(proxied(next(numbers), http_traceparent=v), NEW) for v in ("00-x-y-z", "0" * 55, "-", "")]
+    elif source == "backend":
+        for key in ("input_tokens", "output_tokens"):
+            made += [(completion(next(numbers), {key: value}), fate) for value, fate in COUNTS]
+        made += [(completion(next(numbers), {"cached_input_tokens": 11}), PROBLEM)]
+        made += [(completion(next(numbers), {"cached_input_tokens": 10}), NEW), (completion(next(numbers), {"images": -1}), PROBLEM)]
+        made += [(completion(next(numbers)) | {"timestamp": time}, PROBLEM) for time in TIMES]
+        made += [
+            (completion(next(numbers)) | {"httpRequest": {"latency": v}}, PROBLEM)
+            for v in ("soon", "-1s", "NaNs", "", "31536000s", HUGE, [1])
+        ]  # fmt: skip
+        made += [(completion(next(numbers), stream="perhaps"), PROBLEM), (completion(next(numbers), model=""), PROBLEM)]
+        made += [(completion(next(numbers), completion_id=v), PROBLEM) for v in ("",)]
+        made += [(completion(next(numbers), status="exploded"), NEW), (completion(next(numbers)) | {"httpRequest": None}, NEW)]
+        made += [({"insertId": "x", "timestamp": at(1), "textPayload": "hello"}, IGNORED), ({"jsonPayload": "hello"}, IGNORED)]
+    else:
+        costs = ("", "x", None, [], {}, "NaN", "Infinity", "1e400", HUGE, "10000000000", "-10000000000", True)
+        made += [(billed(next(numbers), cost=v), PROBLEM) for v in costs]
+        made += [(billed(next(numbers), cost=v), NEW) for v in (0, -1, "-0.5", 1e-12, "0.123456789012345678", 12)]
+        made += [(billed(next(numbers), currency=v), PROBLEM) for v in (None, "", "DOLLAR", "$")]
+        made += [(billed(next(numbers), usage_start_time=v), PROBLEM) for v in TIMES]
+        made += [(billed(next(numbers), usage_end_time=v), PROBLEM) for v in (*TIMES, at(0), at(-60))]
+        made += [(billed(next(numbers), export_time=v), PROBLEM) for v in ("yesterday", 12345, "infinity")]
+        made += [(billed(next(numbers), credits=v), PROBLEM) for v in ([{"amount": "x"}], [{"amount": "NaN"}], [{}])]
+        made += [(billed(next(numbers), credits=v), NEW) for v in (None, [], [{"amount": -0.01}], [{"amount": "-0.01"}])]
+        made += [(billed(next(numbers), usage={"amount": v, "unit": "count"}), PROBLEM) for v in ("x", "NaN", HUGE, [])]
+        made += [(billed(next(numbers), usage=v), NEW) for v in (None, {}, {"amount": 0}, {"amount": -5, "unit": "count"})]
+        made += [(billed(next(numbers), service=None), NEW), (billed(next(numbers), project=None), NEW)]
+        made += [(billed(next(numbers), sku=None), NEW)]
+    return [*plain(source), *((json.dumps(record).encode(), fate) for record, fate in made)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A desk with one lost call, billed."""
+    return _good(Desk(tmp_path))
+
+
+def _good(desk: Desk) -> Desk:
+    desk.started("c1", 0)
+    desk.ended("c1", 1)
+    desk.completion("c1", 2)
+    desk.bill("Input", 0, 1000, "0.0006")
+    desk.bill("Output", 0, 2000, "0.01")
+    desk.put(FILES["edge"], proxied(0, request_uri="/healthz"))
+    return desk
+
+
+def _undisturbed(desk: Desk) -> None:
+    """The good call is what it is without anything bad beside it."""
+    (row,) = [row for row in verdicts(desk.config) if row["account"] == "acme"]
+    assert (row["call_id"], row["verdict"], row["evidence"], row["basis"]) == ("c1", "orphaned", "exact", "billed")
+    assert (row["cost_nano"], row["orphaned_nano"]) == (10_600_000, 10_600_000)
+    good = [row for row in rows(desk.config, "bucket_current") if row["account"] == "acme"]
+    assert {row["usage_kind"]: row["orphaned_nano"] for row in good} == {"input": 600_000, "output": 10_000_000}
+
+
+def _fates(desk: Desk, source: str, first_line: int, count: int) -> list[str]:
+    """What became of each of `count` lines from `first_line` on."""
+    stored = {row["line_no"] for row in rows(desk.config, TABLES[source]) if row["source"] == source}
+    places = [row["place"] for row in rows(desk.config, "problem") if row["source"] == source]
+    refused = {int(place.rpartition(":")[2]) for place in places if place.startswith(FILES[source])}
+    fates = []
+    for line_no in range(first_line, first_line + count):
+        assert not (line_no in stored and line_no in refused), line_no
+        fates.append(NEW if line_no in stored else PROBLEM if line_no in refused else IGNORED)
+    return fates
+
+
+@pytest.mark.parametrize("source", list(FILES))
+def test_every_bad_line_has_its_fate(desk: Desk, source: str) -> None:
+    """Truncated, binary, mistyped, impossible: each line is the record, the problem or the ignored one it is."""
+    first_line = (desk.directory / FILES[source]).read_bytes().count(b"\n") + 1
+    expected = cases(source)
+    desk.put(FILES[source], *(line for line, _ in expected))
+    desk.run(READ_MIN)
+    found = _fates(desk, source, first_line, len(expected))
+    wrong = [
+        (line[:300], fate, want) for (line, want), fate in zip(expected, found, strict=True) if fate != want
+    ]
+    assert wrong == []
+    counts = source_counts(desk.config, source)
+    lines = first_line - 1 + len(expected)
+    assert sum(counts.values()) == lines
+    assert counts[PROBLEM] == found.count(PROBLEM)
+    desk.run(LATER_MIN)
+    _undisturbed(desk)
+
+
+def test_problems_are_fit_to_be_shown(desk: Desk) -> None:
+    """Every problem names file and line, says what is wrong, and quotes at most a short, printable excerpt."""
+    desk.put(FILES["app"], *(line for line, _ in cases("app")))
+    desk.run(READ_MIN)
+    found = [row for row in rows(desk.config, "problem") if row["kind"] != "started line missing"]
+    assert found
+    for row in found:
+        assert row["place"].startswith("client/a.jsonl:")
+        assert row["message"].strip()
+        assert len(row["excerpt"]) <= EXCERPT_CHARS_MAX
+        assert row["excerpt"].isprintable()
+
+
+@pytest.mark.parametrize(
+    "number", ["123456789012345678", "9e15", "-9e15", "99999999999999999999", 2**63 - 1, 2**63, -(2**63), 1e18, 1e300]
+)
+def test_poisonous_numbers(desk: Desk, number: str | float) -> None:
+    """A number too large for anything, wherever numbers stand, is a problem or a record; no run ever fails of it."""
+    desk.put(FILES["edge"], *(
+        proxied(n, **{key: number})
+        for n, key in enumerate(
+            ("msec", "request_time", "upstream_header_time", "status", "bytes_sent", "upstream_bytes_received"), 100
+        )
+    ))  # fmt: skip
+    kinds = ("input_tokens", "cached_input_tokens", "output_tokens", "thinking_tokens", "images")
+    for n, kind in enumerate(kinds, 200):
+        desk.put(FILES["app"], started(n), ended(n, output_tokens_received=number, bytes_received=number))
+        desk.put(FILES["backend"], completion(n, {kind: number}))
+    desk.put(FILES["backend"], completion(300) | {"httpRequest": {"latency": f"{number}s"}})
+    for n, more in enumerate((
+        {"cost": number}, {"credits": [{"amount": number}]}, {"usage": {"amount": number, "unit": "count"}},
+        {"cost": "9000000000", "usage": {"amount": 1e15, "unit": "count"}},
+        {"cost": "9000000000", "credits": [{"amount": "-9000000000"}]},
+    ), 400):  # fmt: skip
+        desk.put(FILES["bill"], billed(n, **more))
+    desk.run(READ_MIN)
+    desk.run(LATER_MIN)
+    _undisturbed(desk)
+    for source, file in FILES.items():
+        lines = (desk.directory / file).read_bytes().count(b"\n")
+        assert sum(source_counts(desk.config, source).values()) == lines
+
+
+def test_texts_with_odd_characters(desk: Desk) -> None:
+    """Escapes, NUL, lone surrogates, right-to-left marks and very long names are read, or are a problem."""
+    odd = ["caf\\u00e9", "a\\u0000b", "\\ud800", "\\udc00\\ud800", "\\u202e", "\\n\\t", "%00", "'; DROP TABLE run; --"]
+    for n, text in enumerate(odd):
+        line = json.dumps(started(n)).replace('"chat"', f'"{text}"')
+        desk.put(FILES["app"], line, json.dumps(ended(n)))
+    desk.put(FILES["app"], started(50, service="x" * 100_000), ended(50))
+    desk.run(READ_MIN)
+    assert sum(source_counts(desk.config, "app").values()) == 2 + 2 * len(odd) + 2
+    services = {row["service"] for row in verdicts(desk.config)}
+    assert {"café", "'; DROP TABLE run; --"} <= services
+    desk.run(LATER_MIN)
+    _undisturbed(desk)
+
+
+def test_keys_told_twice_have_one_fate(desk: Desk) -> None:
+    """A line that tells a key twice is one record or one problem."""
+    line = json.dumps(started(1))
+    for key, value in (("call_id", '"other"'), ("event", '"ended"'), ("at", "7"), ("model", "{}")):
+        desk.put(FILES["app"], line[:-1] + f', "{key}": {value}}}')
+    desk.run(READ_MIN)
+    assert sum(source_counts(desk.config, "app").values()) == 6
+    _undisturbed(desk)
+
+
+def test_crlf_and_mark_at_the_start(tmp_path: Path) -> None:
+    """Lines that end in CR LF, after a byte order mark, are lines like others."""
+    desk = Desk(tmp_path)
+    data = b"".join(json.dumps(record).encode() + b"\r\n" for record in (started(1), ended(1)))
+    path = desk.directory / FILES["app"]
+    path.parent.mkdir()
+    path.write_bytes(b"\xef\xbb\xbf" + data)
+    desk.run(READ_MIN)
+    assert source_counts(desk.config, "app") == {"new": 2, "duplicate": 0, "problem": 0, "ignored": 0}
+
+
+def test_empty_and_unreadable_files(desk: Desk) -> None:
+    """An empty file is nothing; a directory in place of a file is a problem, and fails its source alone."""
+    (desk.directory / "client" / "empty.jsonl").touch()
+    (desk.directory / "nginx" / "b.json").mkdir()
+    summary = desk.run(READ_MIN)
+    assert summary.sources_failed in {(), ("edge",)}
+    assert source_counts(desk.config, "app") == {"new": 2, "duplicate": 0, "problem": 0, "ignored": 0}
+    assert any("nginx/b.json" in row["place"] for row in rows(desk.config, "problem"))
+    _undisturbed(desk)
+
+
+def test_call_that_ended_before_it_started(desk: Desk) -> None:
+    """An end before its start is read as it stands: the wait counts as none, and no amount leaves its bounds."""
+    desk.put(FILES["app"], started(1), ended(1, at=at(-5)), started(2), ended(2, at=at(-5)))
+    desk.put(FILES["backend"], completion(1), completion(2) | {"timestamp": at(-60)})
+    desk.run(READ_MIN)
+    found = {row["call_id"]: row for row in verdicts(desk.config)}
+    for call_id in ("g1", "g2"):
+        row = found[call_id]
+        assert row["verdict"] in {"orphaned", "delivered", "unmatched"}
+        if row["orphaned_nano"] is not None:
+            assert 0 <= row["orphaned_low_nano"] <= row["orphaned_nano"] <= row["orphaned_high_nano"] <= row["cost_nano"]
+    _undisturbed(desk)
+
+
+def test_usage_of_nothing(desk: Desk) -> None:
+    """A completion that used nothing costs nothing, and a bucket billed with no usage is all unattributed."""
+    desk.put(FILES["app"], started(1), ended(1))
+    desk.put(FILES["backend"], completion(1, {"input_tokens": 0, "output_tokens": 0}))
+    desk.put(FILES["bill"], billed(0, usage={"amount": 0, "unit": "count"}, cost="0.25"))
+    desk.run(LATER_MIN)
+    found = {row["call_id"]: row for row in verdicts(desk.config)}
+    assert found["g1"]["verdict"] in {"orphaned", "delivered"}
+    assert not found["g1"]["cost_nano"]
+    (bucket,) = [row for row in rows(desk.config, "bucket_current") if row["account"] == "other"]
+    assert (bucket["billed_nano"], bucket["unattributed_nano"]) == (250_000_000, 250_000_000)
+    _undisturbed(desk)
+
+
+def test_negative_cost_is_unattributed(desk: Desk) -> None:
+    """A bucket below zero shares nothing out: all of it is unattributed, and a problem says so, once."""
+    desk.put(FILES["app"], started(1), ended(1))
+    desk.put(FILES["backend"], completion(1))
+    desk.put(FILES["bill"], billed(0, usage={"amount": 20, "unit": "count"}, cost="-0.25"))
+    desk.run(LATER_MIN)
+    desk.run(LATER_MIN + 1)
+    (bucket,) = [b for b in rows(desk.config, "bucket_current") if b["account"] == "other" and b["billed_nano"]]
+    assert (bucket["settled"], bucket["unattributed_nano"], bucket["delivered_nano"]) == (True, -250_000_000, 0)
+    assert [row["message"] for row in rows(desk.config, "problem") if row["kind"] == "cost not shared out"] == [
+        "billed with a negative cost: all of it is unattributed"
+    ]
+    _undisturbed(desk)
+
+
+def test_cost_with_many_digits_is_exact(desk: Desk) -> None:
+    """A cost with 18 decimals is rounded half to even once, from its text, as number and as text."""
+    for number, cost in enumerate(("0.0000000005", "0.0000000015", "0.0000000025", "0.123456789500000001")):
+        desk.put(FILES["bill"], billed(number, cost=cost, project={"id": f"p{number}"}))
+        line = json.dumps(billed(number, cost=0, project={"id": f"q{number}"})).replace('"cost": 0', f'"cost": {cost}')
+        desk.put(FILES["bill"], line)
+    desk.run(READ_MIN)
+    nano = {row["account"]: row["cost_nano"] for row in rows(desk.config, "billing_line")}
+    assert [nano[f"p{n}"] for n in range(4)] == [0, 2, 2, 123_456_790]
+    assert [nano[f"q{n}"] for n in range(4)] == [0, 2, 2, 123_456_790]
+
+
+def test_thinking_beyond_output_is_a_problem(tmp_path: Path) -> None:
+    """Where output includes thinking, more thinking than output is a problem; so it is with cached input."""
+    sources = [
+        source | ({"provider": "openai"} if source["name"] == "backend" else {})
+        for source in DESK_CONFIG["sources"]
+    ]
+    desk = Desk(tmp_path, sources=sources)
+    desk.put(FILES["backend"], completion(1, {"thinking_tokens": 21}), completion(2, {"thinking_tokens": 20}))
+    desk.put(FILES["backend"], completion(3, {"cached_input_tokens": 11}))
+    desk.run(READ_MIN)
+    assert _fates(desk, "backend", 1, 3) == [PROBLEM, NEW, PROBLEM]
+    (row,) = rows(desk.config, "backend_completion")
+    assert (row["output_tokens"], row["thinking_tokens"]) == (0, 20)
+
+
+# Any bytes --------------------------------------------------------------------------------------------------
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("-"), st.just([]),
+    st.just({}), st.sampled_from([2**63, -(2**63), 10**18, 10**15, 1e22, "1e18", "9e9", "0x1", "1_0", "now"]),
+)  # fmt: skip
+PATHS = {
+    source: sorted(
+        [(key,) for key in maker(0)]
+        + [(key, inner) for key, value in maker(0).items() if isinstance(value, dict) for inner in value]
+        + [("jsonPayload", "usage", "output_tokens"), ("jsonPayload", "usage", "input_tokens")]
+    )
+    for source, maker in MAKERS.items()
+}
+
+
+def _changed(record: Row, path: tuple[str, ...], value: Any) -> Row:
+    inner: Any = record
+    for step in path[:-1]:
+        inner = inner.get(step) if isinstance(inner, dict) else None
+    if isinstance(inner, dict):
+        inner[path[-1]] = value
+    return record
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A source, and a valid line of it with a value changed, or bytes cut, turned or put in."""
+    source = draw(st.sampled_from(sorted(FILES)))
+    record = MAKERS[source](draw(st.integers(1, 9)))
+    for _ in range(draw(st.integers(0, 2))):
+        record = _changed(record, draw(st.sampled_from(PATHS[source])), draw(VALUES))
+    line = bytearray(json.dumps(record).encode())
+    for _ in range(draw(st.sampled_from([0, 0, 1, 3]))):
+        place = draw(st.integers(0, len(line) - 1))
+        line[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return source, bytes(line or b"{").replace(b"acme\"", b"other\"")
+
+
+NOISE = st.tuples(st.sampled_from(sorted(FILES)), st.binary(max_size=60))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(mutated(), NOISE), min_size=5, max_size=60))
+@example([(source, bytes(range(256))) for source in FILES])
+def test_anything_at_all_has_one_fate(lines: list[tuple[str, bytes]]) -> None:
+    """Arbitrary bytes and mutated lines in all four logs: nothing raises, fates add up, the good call stands."""
+    with TemporaryDirectory() as directory:
+        desk = _good(Desk(Path(directory)))
+        for source, line in lines:
+            desk.put(FILES[source], line)
+        desk.run(READ_MIN)
+        desk.run(LATER_MIN)
+        for source, file in FILES.items():
+            counts = source_counts(desk.config, source)
+            assert sum(counts.values()) == (desk.directory / file).read_bytes().count(b"\n"), (source, counts)
+        _undisturbed(desk)

@@ -1,0 +1,539 @@
+"""Matching by time and size: how many pairs it finds and how sure it is of them, over many worlds with one truth.
+
+The worlds of a kind lie days apart in one ledger, so that one run reads them all. What was reached is printed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from collector.config import Config
+from collector.ledger import store
+from collector.records import instant_us
+from tests.helpers import DAY_US, HOUR_US, T0_US, Desk, Row, rows, run, settled, verdicts
+from tests.matching import (
+    Key,
+    Score,
+    calibration,
+    found_by_key,
+    key_of,
+    read_shuffled,
+    read_whole,
+    score_each,
+    start_of,
+    told,
+    total,
+)
+from tests.world import World, WorldSpec, build, from_trace
+from tests.world_spec import APP, BACKEND, EDGE
+
+TRACE = Path(__file__).resolve().parent.parent / "collector/demo/azure_llm_inference_2023_code.csv"
+SEEDS = range(1, 21)
+CALLS = 700
+HARD: Mapping[str, Any] = MappingProxyType({
+    "delay_ms": 150.0, "delay_sigma": 0.7, "hint_share": 0.0, "uncounted_share": 1.0,
+    "skew_ms": MappingProxyType({APP: 400, EDGE: -300, BACKEND: 0}),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a kind of world must reach: precision and recall of the pairs, the largest error of the lost total."""
+
+    precision: float
+    recall: float
+    error: float
+    spec: Mapping[str, Any]
+    by_trace: bool = False
+
+
+FLOORS = {
+    "60 % of ids, 5 calls/s, skew": Floor(
+        0.985, 0.98, 0.01, {"id_share": 0.6, "skew_ms": MappingProxyType({APP: 150, EDGE: -150, BACKEND: 0})}
+    ),
+    "no ids, 5 calls/s": Floor(0.96, 0.95, 0.02, {"id_share": 0.0}),
+    "50 % of ids, 30 calls/s": Floor(0.88, 0.83, 0.02, {"id_share": 0.5, "rate_per_s": 30.0}),
+    "a real trace, 50 % of ids": Floor(0.97, 0.96, 0.015, {"id_share": 0.5}, by_trace=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Worlds of one kind, the ledger that read them, its rows, and one score a world."""
+
+    name: str
+    worlds: list[World]
+    config: Config
+    found: Mapping[Key, Row]
+    scores: list[Score]
+
+
+def _reach(name: str, worlds: list[World], directory: Path) -> Reached:
+    config = read_whole(worlds, directory)
+    found = found_by_key(config)
+    reached = Reached(name, worlds, config, found, score_each(worlds, found))
+    print(told(name, reached.scores))
+    return reached
+
+
+@pytest.fixture(scope="module", params=FLOORS)
+def reached(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reached:
+    """One kind of world, twenty seeds of it."""
+    floor = FLOORS[request.param]
+    specs = [WorldSpec(seed=s, start=start_of(s), hours=1, calls=CALLS, **floor.spec) for s in SEEDS]
+    worlds = [from_trace(TRACE, spec) if floor.by_trace else build(spec) for spec in specs]
+    return _reach(request.param, worlds, tmp_path_factory.mktemp("reached"))
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory: pytest.TempPathFactory) -> Reached:
+    """Worlds that no one can see through: wide delays, clocks far off, nothing counted, 60 calls a second."""
+    one_model = WorldSpec(seed=0).models[:1]
+    worlds = [
+        build(WorldSpec(
+            seed=s, start=start_of(s), hours=1, calls=CALLS, id_share=0.5, rate_per_s=60.0, models=one_model, **HARD,
+        )) for s in SEEDS
+    ]  # fmt: skip
+    return _reach("hard", worlds, tmp_path_factory.mktemp("hard"))
+
+
+def test_pairs_are_found(reached: Reached) -> None:
+    """Over twenty seeds, precision and recall of the pairs reach the floor of their kind of world."""
+    floor, whole = FLOORS[reached.name], total(reached.scores)
+    assert whole.precision >= floor.precision, told(reached.name, reached.scores)
+    assert whole.recall >= floor.recall, told(reached.name, reached.scores)
+
+
+def test_lost_total_is_near_the_truth(reached: Reached) -> None:
+    """The lost total of twenty seeds together, and of the median seed, is off by no more than the floor."""
+    floor = FLOORS[reached.name]
+    errors = sorted(abs(score.error) for score in reached.scores)
+    assert abs(total(reached.scores).error) <= floor.error, told(reached.name, reached.scores)
+    assert errors[len(errors) // 2] <= floor.error, told(reached.name, reached.scores)
+
+
+def test_one_completion_serves_one_attempt(reached: Reached) -> None:
+    """No completion stands on two rows of one observer, and its lost part stands on one row at most."""
+    _assert_one_to_one(reached.config)
+
+
+def test_one_completion_serves_one_attempt_where_pairs_are_hard(hard: Reached) -> None:
+    """The same holds where many calls want the same completion."""
+    _assert_one_to_one(hard.config)
+
+
+def _assert_one_to_one(config: Config) -> None:
+    observers: Counter[tuple[str, str]] = Counter()
+    money: Counter[str] = Counter()
+    for row in rows(config, "verdict_current"):
+        if row["completion_id"]:
+            observers[row["completion_id"], row["observer"]] += 1
+            money[row["completion_id"]] += bool(row["orphaned_nano"])
+    attempts: dict[str, set[int]] = defaultdict(set)
+    for row in rows(config, "chosen_match"):
+        attempts[row["completion_id"]].add(row["attempt_no"])
+    assert observers
+    assert max(observers.values()) == 1
+    assert max(money.values()) == 1
+    assert all(len(of) == 1 for completion, of in attempts.items() if completion is not None)
+
+
+def test_probability_is_calibrated(hard: Reached) -> None:
+    """Where pairs are hard, of a hundred pairs at some probability about as many are right."""
+    sure = total(hard.scores).sure
+    bins = calibration(sure, (0.5, 0.7, 0.9, 0.98, 1.01))
+    print("; ".join(f"{mean:.3f} said, {share:.3f} right of {count}" for mean, share, count in bins))
+    assert sum(count for _, _, count in bins) >= 800
+    for mean, share, count in bins:
+        # two standard errors, and as much as a model of the delays may be wrong about them
+        assert abs(share - mean) <= 2 * (mean * (1 - mean) / count) ** 0.5 + 0.07, bins
+
+
+def test_pairs_are_found_where_clocks_are_far_off(hard: Reached) -> None:
+    """The hard worlds keep a precision and a recall that nearest-in-time is far from."""
+    whole = total(hard.scores)
+    assert whole.precision >= 0.9
+    assert whole.recall >= 0.85
+
+
+def test_no_pair_below_the_threshold(hard: Reached) -> None:
+    """A pair is on record as probable only with a probability of one half or more, an exact one with 1."""
+    for row in hard.found.values():
+        if row["evidence"] == "probable":
+            assert 0.5 <= row["match_probability"] <= 1.0
+        elif row["evidence"] == "exact":
+            assert row["match_probability"] == 1.0
+        else:
+            assert row["match_probability"] is None
+
+
+def test_a_clock_far_off_is_found_without_ids(tmp_path: Path) -> None:
+    """With no id at all and the clients' clocks a second late, the hour's own peak shows it, and pairs are found."""
+    skew = MappingProxyType({APP: 1000, EDGE: 1000, BACKEND: 0})
+    worlds = [build(WorldSpec(seed=s, start=start_of(s), hours=1, calls=500, id_share=0.0, skew_ms=skew)) for s in range(1, 6)]
+    whole = total(_reach("clients a second late, no ids", worlds, tmp_path).scores)
+    assert whole.precision >= 0.96
+    assert whole.recall >= 0.95
+
+
+# Order of arrival ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("no ids", 1), ("half", 2), ("hard", 3)],
+    ids=lambda case: f"{case[0]}-seed{case[1]}",
+)
+def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Config]:
+    """A world whose bursts lie across full hours, and a ledger that read all of it in one run."""
+    kind, seed = request.param
+    shares: dict[str, Any] = {"no ids": {"id_share": 0.0}, "half": {"id_share": 0.5}, "hard": {"id_share": 0.4, "rate_per_s": 30.0, **HARD}}[kind]
+    world = build(WorldSpec(seed=seed, hours=3, calls=360, **shares))
+    return world, settled(world, tmp_path_factory.mktemp("once"))
+
+
+def _knowledge(config: Config) -> list[Row]:
+    """The verdicts, with probabilities as they are shown: sums of floats may differ in their last digits."""
+    found = verdicts(config)
+    for row in found:
+        if row["match_probability"] is not None:
+            row["match_probability"] = round(row["match_probability"], 4)
+    return found
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_order_of_arrival_does_not_matter(once: tuple[World, Config], tmp_path: Path, order: int) -> None:
+    """Lines in an order of no sense, with a run after each part, end in the matches and verdicts of one run."""
+    world, whole = once
+    shuffled = read_shuffled(world, tmp_path, order, runs=5)
+    assert _knowledge(shuffled) == _knowledge(whole)
+
+
+def test_lines_as_they_come_end_like_one_run(once: tuple[World, Config], tmp_path: Path) -> None:
+    """The lines in the order in which they were written, in six runs, end in the matches of one run."""
+    world, whole = once
+    for number in range(1, 7):
+        share = number / 6
+        config_path = world.write(tmp_path, share)
+        at_us = world.lines[round(len(world.lines) * share) - 1].arrives_us + 1_000_000
+        config = _run_at(config_path, at_us if number < 6 else instant_us(world.as_of))
+    assert _knowledge(config) == _knowledge(whole)
+
+
+def _run_at(config_path: Path, now_us: int) -> Config:
+    from collector.config import load  # noqa: PLC0415
+
+    config = load(config_path)
+    run(config, now_us)
+    return config
+
+
+def test_a_second_run_changes_nothing(once: tuple[World, Config]) -> None:
+    """Another run a day later writes no version of any verdict, and keeps every match as it was."""
+    world, config = once
+    matches = sorted(map(str, rows(config, "chosen_match")))
+    for day in (1, 2):
+        summary = run(config, instant_us(world.as_of) + day * DAY_US)
+        assert summary.counts["verdicts_changed"] == 0
+    assert sorted(map(str, rows(config, "chosen_match"))) == matches
+
+
+# What is drawn again ------------------------------------------------------------------------------------
+
+
+def _hand(tmp_path: Path, hours: int = 3, **changes: Any) -> Desk:
+    """An hour or several with four calls each that no id joins, one of them left; all of them have ended."""
+    desk = Desk(tmp_path, **changes)
+    for hour in range(hours):
+        for number in range(4):
+            minute = 60 * hour + 10 * number + 5
+            left = number == 2
+            desk.started(f"c{hour}-{number}", minute, request_id=None)
+            desk.ended(f"c{hour}-{number}", minute + (0.1 if left else 0.2), **({} if left else DELIVERED))
+            if not (hour == 1 and left):
+                desk.completion(f"b{hour}-{number}", minute + 0.2, seconds=12, request_id=None, completion_id=f"k{hour}-{number}")
+    return desk
+
+
+DELIVERED: Mapping[str, Any] = MappingProxyType({
+    "outcome": "delivered", "reason": None, "bytes_received": 9000, "output_tokens_received": 2000,
+})  # fmt: skip
+
+
+def _hours_drawn(config: Config) -> set[int]:
+    """The hours that the last run drew matches for again, as it left them behind."""
+    run_id = max(row["run_id"] for row in rows(config, "run"))
+    return {
+        (row["started_at_us"] - T0_US) // HOUR_US for row in rows(config, "verdict") if row["run_id"] == run_id
+    }
+
+
+def test_a_late_completion_touches_its_own_hour_only(tmp_path: Path) -> None:
+    """A completion that comes late gives its abort a verdict; no other hour's verdict gets a new version."""
+    desk = _hand(tmp_path)
+    desk.run(600)
+    assert Counter(row["verdict"] for row in rows(desk.config, "verdict_current")) == {"orphaned": 2, "unmatched": 1}
+    desk.completion("b1-2", 60 + 25.2, seconds=12, request_id=None, completion_id="k1-2")
+    desk.run(601)
+    assert _hours_drawn(desk.config) == {1}
+    assert Counter(row["verdict"] for row in rows(desk.config, "verdict_current")) == {"orphaned": 3}
+
+
+def test_a_late_abort_touches_its_own_hour_only(tmp_path: Path) -> None:
+    """An abort that comes late is matched; no other hour's verdict gets a new version."""
+    desk = _hand(tmp_path)
+    desk.completion("b2-9", 120 + 50.2, seconds=12, request_id=None, completion_id="k2-9")
+    desk.run(600)
+    desk.started("c2-9", 120 + 50, request_id=None)
+    desk.ended("c2-9", 120 + 50.1)
+    desk.run(601)
+    assert _hours_drawn(desk.config) == {2}
+    found = {row["call_id"]: row for row in rows(desk.config, "verdict_current")}
+    assert found["c2-9"]["completion_id"] == "k2-9"
+
+
+def test_only_touched_hours_are_raced_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the hour that a late completion touches comes into the race again."""
+    desk = _hand(tmp_path)
+    desk.run(600)
+    desk.completion("b1-2", 60 + 25.2, seconds=12, request_id=None, completion_id="k1-2")
+    assert _raced(desk, 601, monkeypatch) == {1}
+    assert _raced(desk, 602, monkeypatch) == set()
+
+
+def _raced(desk: Desk, minute: float, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The hours in the race of a run at that minute."""
+    from collector.correlate import steps  # noqa: PLC0415
+
+    hours: set[int] = set()
+    race = steps._race
+
+    def watched(connection: Any, bound: Any) -> None:
+        race(connection, bound)
+        hours.update((at - T0_US) // HOUR_US for (at,) in connection.execute("SELECT hour_at_us FROM probable_hour").fetchall())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "_race", watched)
+        desk.run(minute)
+    return hours
+
+
+def test_an_end_in_the_next_hour_that_comes_late_counts(tmp_path: Path) -> None:
+    """A delivered call's end that comes in a later run, from the hour after its start, draws its start's hour again."""
+
+    def lines(desk: Desk) -> None:
+        desk.started("left", 59.8, request_id=None)
+        desk.ended("left", 59.9)
+        desk.started("kept", 59.8005, request_id=None)
+        desk.completion("b", 60.2, seconds=24, request_id=None, completion_id="k")
+
+    whole, parts = Desk(tmp_path / "whole"), Desk(tmp_path / "parts")
+    for desk in (whole, parts):
+        lines(desk)
+    parts.run(60.3)
+    for desk in (whole, parts):
+        desk.ended("kept", 60.2, **DELIVERED)
+        desk.run(600)
+    assert _knowledge(parts.config) == _knowledge(whole.config)
+
+
+# Cases by hand ------------------------------------------------------------------------------------------
+
+
+def _pair(desk: Desk, minute: float = 10.0, *, delay_s: float = 0.05, **more: Any) -> Row:
+    """A call that no id joins, left after six of its twelve seconds, and its completion; its row in the end."""
+    desk.started("left", minute, **({"request_id": None} | more))
+    desk.ended("left", minute + 0.1)
+    desk.completion("b", minute + 0.2 + delay_s / 60, seconds=12, request_id=None, completion_id="k")
+    desk.run(600)
+    (row,) = rows(desk.config, "verdict_current")
+    return row
+
+
+def test_a_lone_pair_is_probable(tmp_path: Path) -> None:
+    """One abort and one completion that fit are joined as probable, and nearly sure."""
+    row = _pair(Desk(tmp_path))
+    assert (row["completion_id"], row["evidence"], row["verdict"]) == ("k", "probable", "orphaned")
+    assert row["match_probability"] > 0.9
+
+
+def test_a_pair_across_a_full_hour(tmp_path: Path) -> None:
+    """A call that starts just before a full hour finds the completion that was received just after it."""
+    assert _pair(Desk(tmp_path), 60 - 0.0005)["completion_id"] == "k"
+
+
+def test_the_client_need_not_know_its_account(tmp_path: Path) -> None:
+    """A call whose log names no account takes its completion's."""
+    row = _pair(Desk(tmp_path), account=None)
+    assert (row["completion_id"], row["account"]) == ("k", "acme")
+
+
+def test_another_account_is_another_block(tmp_path: Path) -> None:
+    """A call of one account is never joined to a completion of another."""
+    assert _pair(Desk(tmp_path), account="other")["verdict"] == "unmatched"
+
+
+def test_another_model_is_another_block(tmp_path: Path) -> None:
+    """A call of one model is never joined to a completion of another."""
+    assert _pair(Desk(tmp_path), model="acme-chat-2")["verdict"] == "unmatched"
+
+
+def test_a_completion_minutes_away_is_none(tmp_path: Path) -> None:
+    """A completion that was received minutes after the start is not the call's."""
+    assert _pair(Desk(tmp_path), delay_s=150.0)["verdict"] == "unmatched"
+
+
+def test_the_client_s_id_need_not_reach_the_backend(tmp_path: Path) -> None:
+    """A client's id that no backend ever logs says nothing against the pair."""
+    assert _pair(Desk(tmp_path), request_id="mine")["completion_id"] == "k"
+
+
+def test_ids_of_two_systems_do_not_speak_against_pairs(tmp_path: Path) -> None:
+    """Where clients and backend number their requests each for itself, ids that differ say nothing."""
+    desk = Desk(tmp_path)
+    for number in range(20):
+        minute = 2 * number
+        desk.started(f"mine-{number}", minute)
+        desk.ended(f"mine-{number}", minute + 0.1)
+        desk.completion(f"theirs-{number}", minute + 0.2, seconds=12)
+    desk.run(600)
+    found = rows(desk.config, "verdict_current")
+    assert [row["match_probability"] > 0.9 for row in found if row["completion_id"]] == [True] * 20
+
+
+def test_a_delivered_call_takes_its_completion_out_of_the_race(tmp_path: Path) -> None:
+    """Of two calls at one instant the delivered one ends with the completion, so the abort does not get it."""
+    desk = Desk(tmp_path)
+    desk.started("kept", 10, request_id=None)
+    desk.ended("kept", 10.2, **DELIVERED)
+    desk.started("left", 10, request_id=None)
+    desk.ended("left", 10.1)
+    desk.completion("b", 10.2, seconds=12, request_id=None, completion_id="k")
+    desk.run(600)
+    (row,) = rows(desk.config, "verdict_current")
+    assert (row["verdict"], row["completion_id"]) == ("unmatched", None)
+
+
+def test_two_completions_alike_are_not_sure(tmp_path: Path) -> None:
+    """One abort and two completions that fit equally well: no pair is more than half sure."""
+    desk = Desk(tmp_path)
+    desk.started("left", 10, request_id=None)
+    desk.ended("left", 10.1)
+    for name in ("k1", "k2"):
+        desk.completion(name, 10.2, seconds=12, request_id=None, completion_id=name)
+    desk.run(600)
+    (row,) = rows(desk.config, "verdict_current")
+    assert row["match_probability"] is None or row["match_probability"] <= 0.5
+
+
+def test_a_vanished_call_is_matched(tmp_path: Path) -> None:
+    """A call whose process never reported again finds its completion by its start alone."""
+    desk = Desk(tmp_path)
+    desk.started("gone", 10, request_id=None)
+    desk.completion("b", 10.2, seconds=12, request_id=None, completion_id="k")
+    desk.run(600)
+    (row,) = rows(desk.config, "verdict_current")
+    assert (row["reason"], row["verdict"], row["completion_id"]) == ("vanished", "orphaned", "k")
+
+
+def test_a_failed_call_whose_backend_went_well_is_an_abort(tmp_path: Path) -> None:
+    """A call that its client calls failed, and that a completion fits that went well, is an abort for `error`."""
+    desk = Desk(tmp_path)
+    desk.started("bad", 10, request_id=None)
+    desk.ended("bad", 10.2, outcome="failed", reason=None, status_code=502)
+    desk.completion("b", 10.2, seconds=12, request_id=None, completion_id="k")
+    desk.run(600)
+    (row,) = rows(desk.config, "verdict_current")
+    assert (row["reason"], row["completion_id"], row["evidence"]) == ("error", "k", "probable")
+
+
+def test_a_completion_of_unknown_receipt_is_matched_by_its_end(tmp_path: Path) -> None:
+    """A completion whose log tells no latency is found by when it finished."""
+    desk = Desk(tmp_path)
+    desk.started("left", 10, request_id=None)
+    desk.ended("left", 10.1)
+    desk.put("backend/a.jsonl", {
+        "insertId": "i-k", "logName": "projects/acme/logs/inference", "timestamp": "2026-11-20T00:10:12Z",
+        "resource": {"labels": {"project_id": "acme"}},
+        "jsonPayload": {
+            "completion_id": "k", "model": "acme-chat-1", "stream": True, "status": "ok",
+            "usage": {"input_tokens": 1000, "output_tokens": 2000},
+        },
+    })  # fmt: skip
+    desk.run(600)
+    (row,) = rows(desk.config, "verdict_current")
+    assert row["completion_id"] == "k"
+
+
+def test_two_observers_of_one_call_race_as_one(tmp_path: Path) -> None:
+    """Client and proxy share an id that the backend never logs: both rows get one completion, one has the money."""
+    desk = Desk(tmp_path)
+    desk.started("left", 10)
+    desk.ended("left", 10.1)
+    desk.put("nginx/a.json", {
+        "msec": f"{(T0_US + 606_000_000) / 1e6:.3f}", "request_id": "left", "request_method": "POST",
+        "request_uri": "/v1/models/acme-chat-1:streamGenerateContent", "status": "499", "request_time": "5.990",
+        "bytes_sent": "0", "request_completion": "", "upstream_status": "-", "upstream_header_time": "-",
+        "upstream_response_time": "5.990", "upstream_bytes_received": "0", "http_x_request_id": "left",
+    })  # fmt: skip
+    desk.completion("b", 10.2, seconds=12, request_id=None, completion_id="k")
+    desk.run(600)
+    found = {row["observer"]: row for row in rows(desk.config, "verdict_current")}
+    assert {row["completion_id"] for row in found.values()} == {"k"}
+    assert (found[APP]["money_row"], found[EDGE]["money_row"]) == (True, False)
+
+
+def test_nothing_visible_means_nothing_delivered(tmp_path: Path) -> None:
+    """A stream that the backend stopped before its first visible token is lost whole, whatever time passed."""
+    desk = Desk(tmp_path)
+    desk.started("left", 10)
+    desk.ended("left", 10.1)
+    desk.completion("left", 10.101, seconds=6, status="cancelled", usage={"input_tokens": 1000, "output_tokens": 0})
+    desk.run(600)
+    (row,) = rows(desk.config, "verdict_current")
+    assert (row["verdict"], row["orphaned_nano"]) == ("cut_short", row["cost_nano"])
+
+
+def test_garbage_between_the_lines_changes_no_match(tmp_path: Path) -> None:
+    """Lines that are no records, and records with senseless times or sizes, leave the matches as they are."""
+    rng = Random(7)
+    clean, noisy = _hand(tmp_path / "clean"), _hand(tmp_path / "noisy")
+    for number in range(30):
+        noisy.put("client/a.jsonl", bytes(rng.randrange(32, 127) for _ in range(40)))
+        noisy.started(f"odd{number}", 40 + number, request_id=None, model=None)
+        noisy.completion(f"odd{number}", 40 + number, seconds=-1, request_id=None, completion_id=f"odd{number}", model="acme-odd")
+        noisy.ended(f"never-started-{number}", 40 + number)
+    for desk in (clean, noisy):
+        desk.run(600)
+    pairs = [
+        {(row["call_id"], row["completion_id"]) for row in rows(desk.config, "verdict_current") if row["completion_id"]}
+        for desk in (clean, noisy)
+    ]
+    assert pairs[0] == pairs[1]
+    assert len(pairs[0]) == 2
+
+
+def test_the_chosen_pair_is_among_the_rivals(hard: Reached) -> None:
+    """What `explain` shows for a probable match names the chosen completion, with the probability on record."""
+    chosen = {row["suspect_no"]: row for row in rows(hard.config, "rival") if row["chosen"]}
+    probable = [row for row in hard.found.values() if row["evidence"] == "probable"]
+    assert probable
+    for row in probable:
+        rival = chosen[row["suspect_no"]]
+        assert rival["completion_id"] == row["completion_id"]
+        assert rival["probability"] == row["match_probability"]
+
+
+def test_what_was_learnt_is_on_record(reached: Reached) -> None:
+    """Each observer's delay is kept by the hour, as far as exact matches taught it."""
+    with store.opened(reached.config.ledger_path) as connection:
+        learnt = connection.execute("SELECT source, hour_at_us, count(*) FROM delay_learnt GROUP BY ALL").fetchall()
+    assert all(count == 1 for _, _, count in learnt)
+    assert {source for source, _, _ in learnt} == {APP, EDGE}
+    assert any(key_of(abort) in reached.found for world in reached.worlds for abort in world.aborts)
