@@ -155,6 +155,8 @@ class Daemon:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         ended = self._running.acquire(timeout=wait_seconds)
+        if ended:  # a job that was queued meanwhile must find the lock free to see that it is over
+            self._running.release()
         self._server.stop()
         return ended
 

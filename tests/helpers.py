@@ -188,7 +188,13 @@ class Desk:
         })  # fmt: skip
 
     def completion(
-        self, request_id: str, minute: float, *, file: str = "backend/a.jsonl", seconds: float = 10, **more: Any
+        self,
+        request_id: str,
+        minute: float,
+        *,
+        file: str = "backend/a.jsonl",
+        seconds: float = 10,
+        **more: Any,
     ) -> None:
         """An entry of the backend: it worked `seconds` up to `minute` on 1000 tokens in and 2000 out."""
         payload = {
@@ -201,7 +207,9 @@ class Desk:
             "resource": {"labels": {"project_id": "acme"}},
         })  # fmt: skip
 
-    def bill(self, kind: str, hour: int, tokens: float, cost: str, *, file: str = "billing/a.jsonl", **more: Any) -> None:
+    def bill(
+        self, kind: str, hour: int, tokens: float, cost: str, *, file: str = "billing/a.jsonl", **more: Any
+    ) -> None:
         """A row of the bill: `tokens` of a usage kind ("Input", "Output", ...) in the hour that `hour` begins."""
         self.put(file, {
             "service": {"id": "C7E2-9256-1C43", "description": "Vertex AI"},

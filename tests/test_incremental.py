@@ -256,7 +256,12 @@ def test_pending_until_the_horizon_then_unmatched(desk: Desk) -> None:
     """An abort without a completion is pending for 30 minutes after it, then unmatched; it is counted once."""
     desk.started("c1", 0)
     desk.ended("c1", 1)
-    for minute, verdict, counted in ((2, "pending", 0), (30.9, "pending", 0), (31, "unmatched", 1), (99, "unmatched", 1)):
+    for minute, verdict, counted in (
+        (2, "pending", 0),
+        (30.9, "pending", 0),
+        (31, "unmatched", 1),
+        (99, "unmatched", 1),
+    ):
         desk.run(minute)
         assert (_only(desk.config)["verdict"], _total(desk.config, "aborts_total")) == (verdict, counted)
     assert _total(desk.config, "aborts_total", "unmatched") == 1
@@ -305,7 +310,9 @@ def test_vanished_that_ends_after_all(desk: Desk, hour: int) -> None:
     assert rows(desk.config, "verdict_current") == []
     assert net_spend(counters(desk.config)) == {}
     assert _total(desk.config, "recognized_spend_total") == _total(desk.config, "spend_corrected_down_total")
-    assert [row["reason"] for row in rows(desk.config, "verdict_current", as_of_us=T0_US + 31 * MINUTE_US)] == ["vanished"]
+    assert [
+        row["reason"] for row in rows(desk.config, "verdict_current", as_of_us=T0_US + 31 * MINUTE_US)
+    ] == ["vanished"]
 
 
 @pytest.mark.xfail(strict=True, reason="bugs.md #2")
@@ -435,7 +442,10 @@ def test_bill_in_parts_settles_when_it_is_whole(desk: Desk) -> None:
     desk.bill("Input", 0, 1000, "0.0003")
     desk.bill("Output", 0, 1000, "0.0025")
     desk.run(6 * HOUR_MIN)
-    states = {row["usage_kind"]: (row["settled"], row["unattributed_nano"]) for row in rows(desk.config, "bucket_current")}
+    states = {
+        row["usage_kind"]: (row["settled"], row["unattributed_nano"])
+        for row in rows(desk.config, "bucket_current")
+    }
     assert states == {"input": (True, 0), "output": (False, 2_500_000)}
     assert _only(desk.config)["basis"] == "estimated"
     desk.bill("Output", 0, 1000, "0.0027", file="billing/b.jsonl")
@@ -445,7 +455,9 @@ def test_bill_in_parts_settles_when_it_is_whole(desk: Desk) -> None:
 
 def test_delivery_read_twice_counts_once(desk: Desk) -> None:
     """Equal rows count as often as in the one file that has most of them, in whichever order the files come."""
-    for day, (file, times) in enumerate((("billing/a.jsonl", 1), ("billing/b.jsonl", 3), ("billing/c.jsonl", 2))):
+    for day, (file, times) in enumerate(
+        (("billing/a.jsonl", 1), ("billing/b.jsonl", 3), ("billing/c.jsonl", 2))
+    ):
         for _ in range(times):
             desk.bill("Output", 0, 1000, "0.0025", file=file)
         desk.run((day + 1) * DAY_MIN)

@@ -111,7 +111,9 @@ class Found:
             for row in self.verdicts
             if row["completion_id"] and row["evidence"] != "exact"
         ]
-        return {(account, model, at_us // period_us * period_us) for account, model, at_us in unsure + guessed}
+        return {
+            (account, model, at_us // period_us * period_us) for account, model, at_us in unsure + guessed
+        }
 
 
 def _key(abort: TrueAbort) -> AbortKey:

@@ -1,11 +1,11 @@
 """Chains of attempts: which later call superseded an abort or a failed call. The steps are the .sql files.
 
-In: the temporary tables `new_suspect` and `reappeared` that `correlate` left, and the calls beyond `from_batch`.
-Out: the temporary table `retry_changed`, and the state behind it (retry_candidate, retry_link, retry_current).
-Both calls are always one observer's. What is taken as a retry, the surest first: a call that names the other
-(`retry_of`); one whose SDK counts one retry more (`retry_count`); one under the same request id; one of the same
-kind and size that starts within the back-off of the SDKs. It refuses to guess where no size is known, or where
-such calls were coming anyway.
+In: the temporary tables `new_suspect` and `reappeared` that `correlate` left, and the calls beyond
+`from_batch`. Out: the temporary table `retry_changed`, and the state behind it (retry_candidate, retry_link,
+retry_current). Both calls are always one observer's. What is taken as a retry, the surest first: a call that
+names the other (`retry_of`); one whose SDK counts one retry more (`retry_count`); one under the same request
+id; one of the same kind and size that starts within the back-off of the SDKs. It refuses to guess where no
+size is known, or where such calls were coming anyway.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,19 +24,17 @@ REACH = {
     "rivals_max": 8,  # calls considered for one suspect
 }
 
-FIND = (
-    "retry_touched", "retry_suspect", "retry_near", "retry_alike", "retry_edge", "retry_open",
-)  # fmt: skip
+FIND = ("retry_touched", "retry_suspect", "retry_near", "retry_alike", "retry_edge", "retry_open")
 OPEN = ("retry_candidate_drop", "retry_candidate_put", "retry_order")
 KEEP = ("retry_changed", "retry_put", "retry_current_drop", "retry_current_put")
 
 _CHOICE = pa.schema([("edge_no", pa.int64()), ("chain_no", pa.int64()), ("attempt", pa.int64())])
 
-Wish = tuple[int, int, int, int | None]  # edge_no, suspect_no, call_no, the suspect that this call is itself
+Wish = tuple[int, int, int, int | None]  # edge_no, suspect_no, call_no, that call's own suspect_no
 
 
 def chain(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
-    """Choose the next attempt again for every suspect that something new touches; `values` as for `correlate`."""
+    """Choose the next attempt again for what something new touches; `values` as for `correlate`."""
     bound = {**values, **REACH}
     for step in FIND:
         dialect.run(connection, PACKAGE, step, bound)
@@ -52,7 +50,7 @@ def chain(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> N
 
 
 def placed(wishes: Iterable[Wish]) -> list[dict[str, int]]:
-    """The edges chosen one to one, first come first served, each with the first suspect of its chain and its place.
+    """The edges chosen one to one, first come first served, with the chain's first suspect and the place.
 
     A call comes after the suspect that it supersedes, so chains have no loops.
     """

@@ -23,16 +23,23 @@ part AS (
     LEFT JOIN own AS o ON o.bucket_no = b.bucket_no
     WHERE b.settled AND b.shareable
 ),
-weighed AS (
-    SELECT p.*, b.billed_nano, sum(p.micro) OVER (PARTITION BY p.bucket_no) AS whole_micro
+-- Very large buckets are weighed in whole units, so that cost x usage stays within 128 bits.
+scaled AS (
+    SELECT
+        p.*, b.billed_nano,
+        CASE WHEN b.billed_micro > 1000000000000000 OR b.logged_micro > 1000000000000000
+            THEN p.micro // 1000000 ELSE p.micro END AS weight
     FROM part AS p
     JOIN full_bucket AS b ON b.bucket_no = p.bucket_no
+),
+weighed AS (
+    SELECT *, sum(weight) OVER (PARTITION BY bucket_no) AS whole_weight FROM scaled
 ),
 floored AS (
     SELECT
         *,
-        billed_nano::HUGEINT * micro // whole_micro AS floor_nano,
-        billed_nano::HUGEINT * micro % whole_micro AS remainder
+        billed_nano::HUGEINT * weight // whole_weight AS floor_nano,
+        billed_nano::HUGEINT * weight % whole_weight AS remainder
     FROM weighed
 ),
 ranked AS (

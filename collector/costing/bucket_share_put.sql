@@ -2,9 +2,9 @@
 INSERT INTO bucket_share
 SELECT
     l.provider, l.account, l.completion_id, l.finished_at_us, b.model, l.usage_kind, b.price_class, b.currency,
-    b.usage_start_us, b.usage_end_us, l.micro, l.share_nano::BIGINT,
-    least(l.share_nano, coalesce(l.micro * b.unit_low_nano // 1000000, l.share_nano))::BIGINT,
-    greatest(l.share_nano, coalesce(l.micro * b.unit_high_nano // 1000000, l.share_nano))::BIGINT,
+    b.usage_start_us, b.usage_end_us, l.micro, l.share_nano,
+    least(l.share_nano, coalesce(l.micro * b.unit_low_nano // 1000000, l.share_nano)),
+    greatest(l.share_nano, coalesce(l.micro * b.unit_high_nano // 1000000, l.share_nano)),
     b.billed_micro * 10 < b.logged_micro * 9
 FROM share_lost AS l
 JOIN full_bucket AS b ON b.bucket_no = l.bucket_no

@@ -44,6 +44,13 @@ weighed AS (
         END AS money
     FROM joined
 )
+SELECT * REPLACE (
+    TRY_CAST(cost_nano AS BIGINT) AS cost_nano, TRY_CAST(orphaned_nano AS BIGINT) AS orphaned_nano,
+    TRY_CAST(orphaned_low_nano AS BIGINT) AS orphaned_low_nano,
+    TRY_CAST(orphaned_high_nano AS BIGINT) AS orphaned_high_nano,
+    TRY_CAST(avoidable_nano AS BIGINT) AS avoidable_nano
+)
+FROM (
 SELECT
     suspect_no, source AS observer, call_id, request_id, coalesce(c_provider, provider) AS provider,
     nullif(coalesce(c_account, account), '') AS account, coalesce(c_model, model) AS model, operation, service,
@@ -58,12 +65,12 @@ SELECT
     CASE WHEN evidence = 'assumed' THEN NULL ELSE finished_at_us END AS finished_at_us,
     CASE
         WHEN money IN ('elsewhere', 'free') THEN 0 WHEN money NOT IN ('none', 'expected') THEN cost_nano
-    END::BIGINT AS cost_nano,
+    END AS cost_nano,
     CASE
         WHEN money IN ('none', 'expected') THEN NULL
         WHEN money = 'lost' AND c_verdict <> 'delivered' THEN best_nano
         ELSE 0
-    END::BIGINT AS orphaned_nano,
+    END AS orphaned_nano,
     CASE
         WHEN money = 'none' THEN NULL
         -- of an assumed answer only the input is sure
@@ -72,19 +79,19 @@ SELECT
         WHEN money = 'lost' AND c_verdict <> 'delivered' AND NOT disputed AND (evidence <> 'probable' OR probability >= 0.95)
         THEN low_nano
         ELSE 0
-    END::BIGINT AS orphaned_low_nano,
+    END AS orphaned_low_nano,
     -- a pair in doubt may cost what its dearest rival does; an abort without a pair, what its rivals would on average
     CASE money
         WHEN 'none' THEN NULL
         WHEN 'expected' THEN expected_nano
         WHEN 'lost' THEN greatest(high_nano, coalesce(dearest_nano, 0))
         ELSE 0
-    END::BIGINT AS orphaned_high_nano,
+    END AS orphaned_high_nano,
     CASE
         WHEN money IN ('none', 'expected') THEN NULL
         WHEN money <> 'lost' OR c_verdict = 'delivered' THEN 0
         WHEN abort_known THEN least(best_nano, after_nano)
-    END::BIGINT AS avoidable_nano,
+    END AS avoidable_nano,
     CASE
         WHEN money = 'expected' THEN rival_currency
         WHEN completion_id IS NOT NULL THEN coalesce(currency, CASE WHEN money = 'free' THEN $currency END)
@@ -93,3 +100,4 @@ SELECT
     coalesce(money_row, true) AS money_row, share_evidence
 FROM weighed
 WHERE outcome = 'aborted' OR completion_id IS NOT NULL
+) AS drawn

@@ -85,8 +85,8 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "window_retry_spend",
         "gauge",
-        "The part of the window's orphaned spend that went for attempts which a later call of the same "
-        "service superseded, in units of the currency label: paid once for nothing, and once more for the retry.",
+        "The part of the window's orphaned spend that went for attempts which a later call superseded, in "
+        "units of the currency label: paid once for nothing, and once more for the retry.",
         ("window", "service_name", "currency"),
         money=True,
     ),

@@ -1,7 +1,7 @@
 """The attempts before and after a call, in plain sentences for `orphaned explain`.
 
-A connection and a suspect, or an observer's call, come in; sentences go out. Which call superseded which is read
-from the ledger as the correlation chose it; nothing is matched or priced here.
+A connection and a suspect, or an observer's call, come in; sentences go out. Which call superseded which is
+read from the ledger as the correlation chose it; nothing is matched or priced here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from collector.ledger import dialect
 from collector.money import text_from_nano
 
 PACKAGE = "collector.exporters"
+SECOND_US = 1_000_000
 
 _HOW = {
     "retry_of": "its log names the call before it",
@@ -46,8 +47,8 @@ def _links(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str
 
 def _before(link: Link) -> str:
     return (
-        f"It was itself a retry, attempt {link['attempt'] + 1} of its chain: it came {_wait(link['gap_us'])} after "
-        f"{link['call_id']} ({link['evidence']}: {_HOW[link['evidence']]})."
+        f"It was itself a retry, attempt {link['attempt'] + 1} of its chain: it came "
+        f"{_wait(link['gap_us'])} after {link['call_id']} ({link['evidence']}: {_HOW[link['evidence']]})."
     )
 
 
@@ -82,4 +83,5 @@ def _paid(link: Link) -> str:
 
 def _wait(gap_us: int) -> str:
     """Seconds, to the millisecond below one second."""
-    return f"{gap_us / 1e6:.1f} s" if gap_us >= 1_000_000 else f"{gap_us / 1e6:.3f} s"
+    seconds = gap_us / SECOND_US
+    return f"{seconds:.1f} s" if gap_us >= SECOND_US else f"{seconds:.3f} s"

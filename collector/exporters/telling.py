@@ -114,7 +114,8 @@ def _sure(verdict: Document) -> str:
     if verdict["evidence"] == "assumed":
         return ": no log of completions is read for this provider, so its policy and prices decide"
     if verdict["evidence"] == "probable":
-        return f": matched by time, model, account and size, right with probability {verdict['match_probability']:.3f}"
+        sure = f"{verdict['match_probability'] or 0:.3f}"
+        return f": matched by time, model, account and size, with probability {sure}"
     return ""
 
 

@@ -1,10 +1,10 @@
 -- Small words that the mapping and costing steps share. All of them are pure.
 
--- Text as a whole number, NULL where it is none; a fraction of zero is allowed ("812.0", as Struct numbers print).
+-- Text as a whole number (counts above 10^12 are refused: no log has them, and sums must not overflow), NULL where it is none; a fraction of zero is allowed ("812.0", as Struct numbers print).
 CREATE OR REPLACE TEMP MACRO whole(x) AS TRY_CAST(x AS BIGINT);
 CREATE OR REPLACE TEMP MACRO is_no_count(x) AS
     x IS NOT NULL AND (
-        TRY_CAST(x AS BIGINT) IS NULL OR TRY_CAST(x AS BIGINT) < 0
+        TRY_CAST(x AS BIGINT) IS NULL OR TRY_CAST(x AS BIGINT) NOT BETWEEN 0 AND 1000000000000
         OR (contains(x, '.') AND TRY_CAST(x AS DOUBLE) <> TRY_CAST(x AS BIGINT))
     );
 
@@ -17,7 +17,7 @@ CREATE OR REPLACE TEMP MACRO instant_us(x) AS
 
 -- Seconds ("12.3s", "12.3" or a number) as microseconds.
 CREATE OR REPLACE TEMP MACRO seconds_us(x) AS
-    CAST(TRY_CAST(rtrim(x, 's') AS DECIMAL(24, 9)) * 1000000 AS BIGINT);
+    TRY_CAST(TRY_CAST(rtrim(x, 's') AS DECIMAL(24, 9)) * 1000000 AS BIGINT);
 
 -- A share of `amount`: amount x part / whole, rounded half to even, in 128 bits.
 CREATE OR REPLACE TEMP MACRO share_of(amount, part, of_whole) AS

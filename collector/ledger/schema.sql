@@ -135,7 +135,7 @@ CREATE TABLE IF NOT EXISTS special (
 CREATE TABLE IF NOT EXISTS bucket_share (
     provider VARCHAR, account VARCHAR, completion_id VARCHAR, finished_at_us BIGINT, model VARCHAR,
     usage_kind VARCHAR, price_class VARCHAR, currency VARCHAR, usage_start_us BIGINT, usage_end_us BIGINT,
-    usage_micro HUGEINT, share_nano BIGINT, share_low_nano BIGINT, share_high_nano BIGINT, under_billed BOOLEAN
+    usage_micro HUGEINT, share_nano HUGEINT, share_low_nano HUGEINT, share_high_nano HUGEINT, under_billed BOOLEAN
 );
 
 -- One row per abort at a provider whose completions nobody logs: the work that its policy says was done.

@@ -191,8 +191,8 @@ def _cancel_families(
     dialect.run(connection, PACKAGE, "cancel_count", bound)
     counted = dialect.run(connection, PACKAGE, "summary_cancel")
     return {
-        "cancel_honored_aborts": tuple(Series(tuple(labels), int(honored)) for *labels, honored, _ in counted),
-        "cancel_ignored_aborts": tuple(Series(tuple(labels), int(ignored)) for *labels, _, ignored in counted),
+        "cancel_honored_aborts": tuple(Series((p, m, mode), int(yes)) for p, m, mode, yes, _ in counted),
+        "cancel_ignored_aborts": tuple(Series((p, m, mode), int(no)) for p, m, mode, _, no in counted),
     }
 
 

@@ -26,8 +26,8 @@ SELECT
     CASE WHEN coalesce(model, '') = '' THEN '' ELSE coalesce(usage_kind, '') END AS usage_kind,
     CASE WHEN coalesce(model, '') <> '' AND usage_kind IS NOT NULL THEN price_class END AS price_class,
     v.currency AS currency,
-    cost_nano::BIGINT AS cost_nano,
-    coalesce(credit_nano, 0)::BIGINT AS credit_nano,
+    TRY_CAST(cost_nano AS BIGINT) AS cost_nano,
+    TRY_CAST(coalesce(credit_nano, 0) AS BIGINT) AS credit_nano,
     CAST(coalesce(amount, 0) * coalesce(numerator, 1) * 1000000 AS HUGEINT) // coalesce(denominator, 1) AS usage_micro,
     numerator IS NOT NULL OR amount = 0 AS usage_known,
     usage_start_us,
@@ -42,13 +42,15 @@ SELECT
         WHEN v IS NULL THEN 'not a JSON object'
         WHEN v.cost IS NULL AND v.usage_start_time IS NULL THEN 'ignored'
         WHEN v.cost IS NULL THEN 'no "cost"'
-        WHEN cost_nano IS NULL OR abs(cost_nano) > 9000000000000000000 THEN '"cost" is no decimal amount'
+        WHEN cost_nano IS NULL OR abs(cost_nano) > 1000000000000000000
+        THEN '"cost" is no decimal amount below a thousand million'
         WHEN v.currency IS NULL OR length(v.currency) <> 3 THEN '"currency" is no code of three letters'
         WHEN usage_start_us IS NULL THEN '"usage_start_time" is no instant between 2000 and 2100'
         WHEN usage_end_us IS NULL THEN '"usage_end_time" is no instant between 2000 and 2100'
         WHEN usage_end_us <= usage_start_us THEN '"usage_end_time" is not after "usage_start_time"'
         WHEN v.export_time IS NOT NULL AND export_at_us IS NULL THEN '"export_time" is no instant'
         WHEN bad_credits > 0 THEN 'a credit without a decimal amount'
+        WHEN abs(credit_nano) > 1000000000000000000 THEN 'credits of more than a thousand million'
         WHEN amount IS NULL OR abs(amount) > 1000000000000000 THEN '"usage.amount" is no amount'
     END AS fate
 FROM typed;
