@@ -1,8 +1,8 @@
 """One measured run in a fresh process, and how figures are printed.
 
-In: a module of this folder that prints a line of JSON with its `seconds`, and its arguments. Out: that answer,
-with the process's CPU time and peak memory as the system counts them. `seconds` is the work alone; CPU time and
-memory are the whole process's, interpreter and imports included.
+In: a module of this folder that prints a line of JSON with its `seconds`, and its arguments. Out: that
+answer, with the process's CPU time and peak memory as the system counts them. `seconds` is the work alone;
+CPU time and memory are the whole process's, interpreter and imports included.
 """
 
 import json

@@ -1,7 +1,7 @@
 """One whole pass of this project over the files of benchmarks/traffic.py, into a fresh ledger.
 
-In: the folder. Out: a line of JSON: the seconds of `run_once`, how many records it took in, and the orphaned
-cost by model, to be compared with the peers.
+In: the folder. Out: a line of JSON: the seconds of `run_once`, how many records it took in, and the
+orphaned cost by model, to be compared with the peers.
 
 Use: python -m benchmarks.ours FOLDER [history]   (history: as of its end, so that ticks can follow)
 """

@@ -1,8 +1,9 @@
 """How long one whole pass takes, beside DuckDB's bare load of the same files and a script in pandas.
 
-In: how many calls, how many rounds. Out: medians of wall time, CPU time and peak memory, their ratios, and how
-each grows. The contenders take turns, each in a fresh process, so that a noisy machine is noisy for all of them;
-ratios are the medians of the rounds' ratios. It exits 1 when the orphaned costs of ours and of pandas differ.
+In: how many calls, how many rounds. Out: medians of wall time, CPU time and peak memory, their ratios, and
+how each grows. The contenders take turns, each in a fresh process, so that a noisy machine is noisy for all
+of them; ratios are the medians of the rounds' ratios. It exits 1 when the orphaned costs of ours and of
+pandas differ.
 
 Use: python -m benchmarks.pass [--calls 100000:3 --calls 1000000:2 ...] [--folder DIR]
 """
@@ -12,6 +13,7 @@ import math
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 
@@ -92,7 +94,7 @@ def growth(found: dict[int, Rounds]) -> str:
     """How wall time and memory grow from one size to the next, for each contender."""
     rows = []
     sizes = sorted(found)
-    for small, large in zip(sizes, sizes[1:], strict=False):
+    for small, large in pairwise(sizes):
         for name in found[large]:
             before, after = found[small][name], found[large][name]
             rows.append((

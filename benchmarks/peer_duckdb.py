@@ -17,8 +17,11 @@ import duckdb
 from benchmarks.traffic import SQL
 
 FILES = {
-    "client": "client/*.jsonl", "edge": "nginx/*.json", "backend": "backend/*.jsonl", "bill": "billing/*.jsonl",
-}  # fmt: skip
+    "client": "client/*.jsonl",
+    "edge": "nginx/*.json",
+    "backend": "backend/*.jsonl",
+    "bill": "billing/*.jsonl",
+}
 
 
 def measure(root: Path) -> dict[str, Any]:

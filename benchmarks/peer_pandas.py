@@ -1,9 +1,9 @@
-"""The script that somebody who knows pandas would write: read the logs, match by request id, share out the bill.
+"""The script that somebody who knows pandas would write: read, match by request id, share out the bill.
 
-In: the folder. Out: a line of JSON: the seconds, and the orphaned cost by model. Vectorised throughout, and with
-floats. It checks nothing, keeps nothing for the next time, knows no partial bill and no unsettled hour, and holds
-everything in memory. The reader is `plain` (read_json and json_normalize, as the manual shows them) or `arrow`
-(pyarrow's JSON reader, for somebody who went to look for a faster one).
+In: the folder. Out: a line of JSON: the seconds, and the orphaned cost by model. Vectorised throughout, and
+with floats. It checks nothing, keeps nothing for the next time, knows no partial bill and no unsettled
+hour, and holds everything in memory. The reader is `plain` (read_json and json_normalize, as the manual
+shows them) or `arrow` (pyarrow's JSON reader, for somebody who went to look for a faster one).
 
 Use: python -m benchmarks.peer_pandas FOLDER [plain|arrow]
 """
@@ -21,6 +21,7 @@ import pyarrow.json
 from benchmarks.traffic import END_US, HOUR_US
 
 KINDS = {"Input": "input", "Cached Input": "cached_input", "Output": "output", "Thinking Output": "thinking"}
+KEYS = ["hour", "account", "model"]
 HORIZON = pd.Timedelta(minutes=30)
 Reader = Callable[[Path], pd.DataFrame]
 
@@ -38,13 +39,14 @@ def read_arrow(path: Path) -> pd.DataFrame:
     table = pyarrow.json.read_json(path)
     while any(pyarrow.types.is_struct(column.type) for column in table.schema):
         table = table.flatten()
-    return table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 READERS: dict[str, Reader] = {"plain": read_plain, "arrow": read_arrow}
 
 
-def measure(root: Path, reader: str) -> dict[str, Any]:
+def measure(root: Path, reader: str = "plain") -> dict[str, Any]:
     """Read, match and price everything under `root`."""
     began = time.perf_counter()
     orphaned = orphaned_by_model(root, READERS[reader])
@@ -59,14 +61,15 @@ def orphaned_by_model(root: Path, read: Reader) -> dict[str, float]:
     lost = work.merge(calls, on="request_id")
     lost = lost[lost["status"] == "ok"]
     for kind in KINDS.values():
-        price = lost[["hour", "account", "model"]].merge(unit[kind], how="left", on=["hour", "account", "model"])
+        price = lost[KEYS].merge(unit[kind], how="left", on=KEYS)
         lost[f"{kind}_cost"] = lost[kind].to_numpy() * price["unit_cost"].fillna(0).to_numpy()
     received = lost["output_tokens_received"].where(lost["stream"], 0).fillna(0)
     undelivered = 1 - (received / lost["output"]).clip(upper=1)
     spent_in = lost["input_cost"] + lost["cached_input_cost"]
     spent_out = lost["output_cost"] + lost["thinking_cost"]
     lost["orphaned"] = spent_out * undelivered + spent_in.where(received == 0, 0)
-    return lost.groupby("model")["orphaned"].sum().to_dict()
+    sums = lost.groupby("model")["orphaned"].sum()
+    return {str(model): float(cost) for model, cost in sums.items()}
 
 
 def read_all(root: Path, pattern: str, read: Reader) -> pd.DataFrame:
@@ -112,16 +115,15 @@ def unit_costs(bill: pd.DataFrame, work: pd.DataFrame) -> dict[str, pd.DataFrame
         "account": bill["project.id"], "model": words["model"], "kind": words["kind"].map(KINDS),
         "cost": bill["cost"].astype(float), "used": bill["usage.amount"].astype(float),
     })  # fmt: skip
-    keys = ["hour", "account", "model"]
-    billed = rows.groupby([*keys, "kind"], as_index=False)[["cost", "used"]].sum()
-    logged = work.groupby(keys, as_index=False)[list(KINDS.values())].sum()
+    billed = rows.groupby([*KEYS, "kind"], as_index=False)[["cost", "used"]].sum()
+    logged = work.groupby(KEYS, as_index=False)[list(KINDS.values())].sum()
     costs = {}
     for kind in KINDS.values():
-        bucket = billed[billed["kind"] == kind].merge(logged[[*keys, kind]], on=keys)
+        bucket = billed[billed["kind"] == kind].merge(logged[[*KEYS, kind]], on=KEYS)
         bucket["unit_cost"] = bucket["cost"] / bucket[["used", kind]].max(axis=1)
-        costs[kind] = bucket[[*keys, "unit_cost"]]
+        costs[kind] = bucket[[*KEYS, "unit_cost"]]
     return costs
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "plain")))
+    print(json.dumps(measure(Path(sys.argv[1]), *sys.argv[2:])))

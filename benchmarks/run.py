@@ -1,8 +1,9 @@
 """All measurements, as `make bench` runs them: the pass, the tick, the scrape, each in processes of its own.
 
-In: nothing, or `--full`. Out: tables, and what this machine is. Quick sizes take a few minutes; `--full` goes to
-10,000,000 completions and wants an hour and some 40 GB of disk. Compare ratios, not seconds: they depend on the
-machine, and on what else it does. It exits 1 when a measurement failed, never because one was slow.
+In: nothing, or `--full`. Out: tables, and what this machine is. Quick sizes take a few minutes; `--full`
+goes to 10,000,000 completions and wants an hour and some 40 GB of disk. Compare ratios, not seconds: they
+depend on the machine, and on what else it does. It exits 1 when a measurement failed, never because one was
+slow.
 
 Use: python benchmarks/run.py [--full] [--folder DIR]
 """
@@ -45,7 +46,8 @@ def flags(name: str, values: Sequence[str]) -> list[str]:
 def measure(title: str, module: str, *arguments: str) -> int:
     """One measurement under its title; its exit code."""
     print(f"{title}\n{'=' * len(title)}", flush=True)
-    code = subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *arguments], cwd=ROOT, check=False).returncode
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
     print(flush=True)
     return code
 

@@ -1,9 +1,10 @@
 """How long a tick of the daemon takes, on ledgers of different lengths.
 
-In: the lengths of history to compare, in completions. For each: a ledger of that history, one tick to warm up,
-then nine ticks; each tick is 10,000 new completions, some 200 of them aborted, with their client and proxy
-lines, appended to the files that are being written. Out: the median wall time of `run_once`, its parts, and the
-ratio between the longest and the shortest history. A last tick brings the bill of the hours that have passed.
+In: the lengths of history to compare, in completions. For each: a ledger of that history, one tick to warm
+up, then nine ticks; each tick is 10,000 new completions, some 200 of them aborted, with their client and
+proxy lines, appended to the files that are being written. Out: the median wall time of `run_once`, its
+parts, and the ratio between the longest and the shortest history. A last tick brings the bill of the hours
+that have passed.
 
 Use: python -m benchmarks.tick [--history 100000 --history 1000000 ...] [--folder DIR]
      python -m benchmarks.tick --one FOLDER   (a folder that has a history and its ledger: a line of JSON)
@@ -28,9 +29,13 @@ TICKS = 9
 TICK_CALLS = 10_000
 # The functions of the pipeline that are timed one by one; opening, closing and the rest are what is left.
 PARTS = {
-    "_read": "read", "correlate": "correlate", "cost": "cost", "check_invariants": "invariants", "keep": "keep",
+    "_read": "read",
+    "correlate": "correlate",
+    "cost": "cost",
+    "check_invariants": "invariants",
+    "keep": "keep",
     "summarise": "summary",
-}  # fmt: skip
+}
 LAPS = ("wall", *PARTS.values(), "rest")
 
 
@@ -72,7 +77,7 @@ class Stopwatch:
 def main(arguments: Sequence[str]) -> int:
     """Measures every length, prints the table, and returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--history", action="append", type=int, help="completions before the first tick", metavar="N")
+    parser.add_argument("--history", action="append", type=int, metavar="N", help="completions at first")
     parser.add_argument("--folder", type=Path, help="where the files go (default: a temporary folder)")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)

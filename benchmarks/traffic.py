@@ -1,9 +1,9 @@
-"""Traffic to measure with: client log, proxy log, backend log and bill of so many calls, the same for the same seed.
+"""Traffic to measure with: the logs and the bill of so many calls, the same for the same seed.
 
-In: a folder, and how many calls. Out: files as the sources read them, and the config beside them. History ends
-at END_US, whatever its length, so that what follows (`Traffic.follow`) is the same for a short one and a long
-one. Lines are made by the engine, in slices, and written straight from its buffers. Nothing here is garbled,
-late or out of the ordinary: that is the business of tests/world.py.
+In: a folder, and how many calls. Out: files as the sources read them, and the config beside them. History
+ends at END_US, whatever its length, so that what follows (`Traffic.follow`) is the same for a short one and
+a long one. Lines are made by the engine, in slices, and written straight from its buffers. Nothing here is
+garbled, late or out of the ordinary: that is the business of tests/world.py.
 
 Use: python -m benchmarks.traffic FOLDER CALLS [hours]   (hours: the bill ends with the last whole one)
 """
@@ -23,32 +23,7 @@ END_US = 1_795_177_800_000_000  # 2026-11-20T12:30:00Z: within an hour that is n
 SLICE_CALLS = 100_000
 # Where each kind of line goes; the name of the file is filled in.
 PLACES = {"client": "client/{}.jsonl", "edge": "nginx/{}.json", "backend": "backend/{}.jsonl"}
-
-CONFIG = r"""ledger: {path: ledger.duckdb}
-currency: USD
-sources:
-  - {name: app, kind: client-log, path: "client/*.jsonl"}
-  - name: edge
-    kind: nginx
-    path: "nginx/*.json"
-    routes:
-      - match: "^/(?P<account>[^/]+)/v1/models/(?P<model>[^:/]+):(?P<operation>\\w+)"
-        provider: gcp.vertex_ai
-  - {name: backend, kind: cloud-logging-file, path: "backend/*.jsonl", provider: gcp.vertex_ai}
-  - {name: bill, kind: gcp-billing-file, path: "billing/*.jsonl"}
-skus:
-  - {match: "^Acme (?P<model>\\S+) Cached Input Tokens$", usage: cached_input}
-  - {match: "^Acme (?P<model>\\S+) Input Tokens$", usage: input}
-  - {match: "^Acme (?P<model>\\S+) Thinking Output Tokens$", usage: thinking}
-  - {match: "^Acme (?P<model>\\S+) Output Tokens$", usage: output}
-policies:
-  - {provider: gcp.vertex_ai, on: cancelled, billed: true}
-  - {provider: gcp.vertex_ai, on: error, billed: true}
-prices:
-  - {model: acme-chat-1, from: 2026-01-01, currency: USD, input_per_mtok: "0.30", cached_input_per_mtok: "0.03", output_per_mtok: "2.50"}
-  - {model: acme-mini-1, from: 2026-01-01, currency: USD, input_per_mtok: "0.075", cached_input_per_mtok: "0.008", output_per_mtok: "0.30"}
-  - {model: acme-reason-1, from: 2026-01-01, currency: USD, input_per_mtok: "1.25", cached_input_per_mtok: "0.125", output_per_mtok: "10"}
-"""
+CONFIG = (Path(__file__).resolve().parent / "traffic.yaml").read_text(encoding="utf-8")
 
 
 @dataclass(slots=True)
@@ -59,7 +34,9 @@ class Traffic:
     seed: int = 1
     gap_us: int = 200_000
     abort_share: float = 0.02
+    vanished_share: float = 0.0005
     edge_share: float = 0.2
+    twice_share: float = 0.001  # of the backend's entries
     followed: int = 0  # calls after END_US so far
     connection: duckdb.DuckDBPyConnection = field(init=False)
 
@@ -68,7 +45,8 @@ class Traffic:
         self.connection.execute(_sql("macros"))
         self.connection.execute("SET VARIABLE seed = $1", [self.seed])
         self.connection.execute(
-            "CREATE TEMP TABLE usage (hour_us BIGINT, account VARCHAR, model VARCHAR, kind VARCHAR, units HUGEINT)"
+            "CREATE TEMP TABLE usage "
+            "(hour_us BIGINT, account VARCHAR, model VARCHAR, kind VARCHAR, units HUGEINT)"
         )
 
     @property
@@ -77,7 +55,7 @@ class Traffic:
         return END_US + self.followed * self.gap_us
 
     def history(self, calls: int, *, bill_all: bool = True) -> None:
-        """Write the config, and the `calls` that end at END_US. The bill holds all of it, or only whole hours."""
+        """Write the config, and the `calls` that end at END_US; the bill holds all or only whole hours."""
         for folder in ("client", "nginx", "backend", "billing"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "orphaned.yaml").write_text(CONFIG, encoding="utf-8")
@@ -97,7 +75,8 @@ class Traffic:
     def _slice(self, first: int, calls: int, name: str) -> None:
         values = {
             "first": first, "calls": calls, "seed": str(self.seed), "end_us": END_US, "gap_us": self.gap_us,
-            "abort_share": self.abort_share, "edge_share": self.edge_share,
+            "abort_share": self.abort_share, "vanished_share": self.vanished_share,
+            "edge_share": self.edge_share, "twice_share": self.twice_share,
         }  # fmt: skip
         self.connection.execute(_sql("call"), values)
         for kind, place in PLACES.items():
@@ -106,7 +85,8 @@ class Traffic:
         self.connection.execute(_sql("usage_add"))
 
     def _bill(self, name: str, from_us: int, to_us: int) -> int:
-        lines = self.connection.execute(_sql("bill_line"), {"from_us": from_us, "to_us": to_us}).to_arrow_table()
+        values = {"from_us": from_us, "to_us": to_us}
+        lines = self.connection.execute(_sql("bill_line"), values).to_arrow_table()
         _append(self.root / f"billing/{name}.jsonl", lines)
         return int(lines.num_rows)
 

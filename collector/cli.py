@@ -236,14 +236,14 @@ def check(ctx: typer.Context, config: ConfigOption = None) -> None:
     """Validate the config, try every source, and say all that is wrong at once; nothing is written."""
     found = _config(ctx, config)
     from collector.check import findings
+    from collector.daemon import wall_clock_us
 
-    told = list(findings(found))
+    told = list(findings(found, now_us=wall_clock_us()))
     for one in told:
         typer.echo(f"{one.level:<8}{one.place}: {one.message}")
-    errors = sum(one.level == "error" for one in told)
-    warnings = sum(one.level == "warning" for one in told)
-    typer.echo(f"Errors: {errors}, warnings: {warnings}")
-    raise typer.Exit(FAILED if errors else DONE)
+    levels = [one.level for one in told]
+    typer.echo(f"Errors: {levels.count('error')}, warnings: {levels.count('warning')}")
+    raise typer.Exit(FAILED if "error" in levels else DONE)
 
 
 @app.command()

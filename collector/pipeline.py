@@ -5,12 +5,9 @@ with its place; everything that is derived is one later transaction, checked by 
 committed. A source that fails is skipped, its place stays; a broken invariant rolls the derived part back.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files as resource_files
 from typing import Any
 
@@ -19,11 +16,10 @@ import pyarrow as pa
 
 from collector.config import (
     ClientLogSource,
-    CloudLoggingFileSource,
+    CompletionLogSource,
     Config,
     GcpBillingFileSource,
     NginxSource,
-    SourceConfig,
 )
 from collector.correlate.retries import chain
 from collector.correlate.steps import correlate
@@ -31,33 +27,27 @@ from collector.costing import contradictions
 from collector.costing.steps import cost, keep
 from collector.ledger import append, counters, dialect, store
 from collector.ledger.summary import BOUNDS_S, summarise
-from collector.problems import BrokenInvariantError, OperatingError, UsageError
+from collector.problems import BrokenInvariantError, UsageError
+from collector.reading import Progress, read
 from collector.records import LedgerSummary, RunRecord, RunSummary, instant_text
-from collector.sources import cloud_logging, gcp_billing, observers, skus
-from collector.sources.files import FileCursor, read_lines
+from collector.sources import skus
 
 LEDGER = "collector.ledger"
-CHUNK_BYTES = 32 << 20
 LOCK_WAIT_S = 10.0
 SILENCE_US = 24 * 3_600_000_000
-
-Progress = Callable[[str, int, int], None]  # source, bytes done, bytes in all
 
 
 def _no_progress(_source: str, _done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What reading one source came to."""
-
-    new: int
-    error: str
-
-
 def run_once(
-    config: Config, *, now_us: int, bill: bool = True, show: Progress = _no_progress, wait_s: float = LOCK_WAIT_S
+    config: Config,
+    *,
+    now_us: int,
+    bill: bool = True,
+    show: Progress = _no_progress,
+    wait_s: float = LOCK_WAIT_S,
 ) -> RunSummary:
     """One whole pass: every source to its end, everything correlated, priced, checked and committed.
 
@@ -69,7 +59,7 @@ def run_once(
     with store.opened(config.ledger_path, wait_s=wait_s, sleep=time.sleep) as connection:
         values = _values(connection, config, now_us)
         readings = {
-            source.name: _read(connection, config, source, values, show)
+            source.name: read(connection, config, source, values, show)
             for source in config.sources
             if bill or source.kind != "gcp-billing-file"
         }
@@ -97,7 +87,9 @@ def reading(
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, Mapping[str, Any]]]:
     """The ledger for looking at, as it was known by `as_of_us`; nothing is written."""
     if not config.ledger_path.exists():
-        raise UsageError(f"ledger {config.ledger_path}: there is none yet. Make a first run: orphaned run --once")
+        raise UsageError(
+            f"ledger {config.ledger_path}: there is none yet. Make a first run: orphaned run --once"
+        )
     with store.opened(config.ledger_path, wait_s=wait_s, sleep=time.sleep) as connection:
         last = connection.execute("SELECT max(recorded_at_us) FROM run").fetchall()[0][0]
         if last is None:
@@ -128,94 +120,6 @@ def _values(connection: duckdb.DuckDBPyConnection, config: Config, now_us: int) 
         "horizon_us": config.correlation.horizon_us, "skew_us": config.correlation.clock_skew_us,
         "threshold": config.correlation.match_threshold, "settle_after_us": config.billing.settle_after_us, "with_credits": config.billing.credits == "include",
     }  # fmt: skip
-
-
-# Reading ------------------------------------------------------------------------------------------------
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection,
-    config: Config,
-    source: SourceConfig,
-    values: Mapping[str, Any],
-    show: Progress,
-) -> Reading:
-    """Read one source to its end; an operating error ends its turn and is remembered."""
-    new, error = 0, ""
-    try:
-        for taken in _taken(connection, config, source, values, show):
-            new += taken.new
-        error = _unreadable(connection, source)
-    except (OSError, OperatingError) as trouble:
-        error = str(trouble)
-    state = {**values, "source": source.name, "kind": source.kind, "up": not error, "error": error}
-    connection.begin()
-    kept = dialect.run(connection, LEDGER, "source_state_get", state)
-    success, watermark = (values["now_us"], values["now_us"]) if not error else (kept[0] if kept else (None, None))
-    dialect.run(connection, LEDGER, "source_state_drop", state)
-    dialect.run(connection, LEDGER, "source_state_put", {**state, "success": success, "watermark": watermark})
-    connection.commit()
-    return Reading(new, error)
-
-
-def _taken(
-    connection: duckdb.DuckDBPyConnection,
-    config: Config,
-    source: SourceConfig,
-    values: Mapping[str, Any],
-    show: Progress,
-) -> Iterator[append.Taken]:
-    """Every new piece of the source's files, taken in."""
-    kind, stage = _mapping(config, source)
-    cursors = [
-        FileCursor.from_json(json.loads(row[0]))
-        for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
-    ]
-    newest = connection.execute("SELECT coalesce(max(file_id), 0) FROM source_file").fetchall()[0][0]
-    bound = {**values, "provider": getattr(source, "provider", "")}
-    for chunk in read_lines(
-        source.name, [source.path], config.root, cursors, now_us=values["now_us"], next_file_id=newest + 1,
-        parses=_is_object, chunk_bytes=CHUNK_BYTES, progress=partial(show, source.name),
-    ):  # fmt: skip
-        delivery = append.Delivery(
-            source.name, chunk.path, chunk.file_id, chunk.table, chunk.lines, chunk.blank, chunk.problems,
-            chunk.lines - chunk.table.num_rows - chunk.blank, json.dumps(chunk.cursor.to_json()),
-        )  # fmt: skip
-        yield append.take(connection, delivery, kind=kind, stage=stage, values=bound)
-
-
-def _is_object(text: str) -> bool:
-    """Whether an unterminated last line is a whole JSON object."""
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
-
-
-def _unreadable(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> str:
-    """Why a file of the source could not be read, if one could not: then the source has not been read to its end."""
-    for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name}):
-        cursor = FileCursor.from_json(json.loads(row[0]))
-        if cursor.trouble and cursor.size < 0:
-            return f"{cursor.path}: {cursor.trouble}"
-    return ""
-
-
-def _mapping(config: Config, source: SourceConfig) -> tuple[str, append.Stage]:
-    """The record kind of a source, and what makes rows of its lines."""
-    if isinstance(source, ClientLogSource):
-        return "client_call", observers.stage_client_log
-    if isinstance(source, NginxSource):
-        service, routes = source.service or source.name, source.routes
-        return "client_call", lambda connection: observers.stage_nginx(connection, service, routes)
-    if isinstance(source, CloudLoggingFileSource):
-        provider, fields = source.provider, source.fields
-        return "backend_completion", lambda connection: cloud_logging.stage(connection, provider, fields)
-    if isinstance(source, GcpBillingFileSource):
-        providers = {s.provider for s in config.sources if isinstance(s, CloudLoggingFileSource)}
-        fallback = providers.pop() if len(providers) == 1 else None
-        return "billing_line", lambda connection: gcp_billing.stage(connection, config.skus, fallback)
-    raise UsageError(f"source {source.name}: kind {source.kind} is not available in this version")
 
 
 # Deriving -----------------------------------------------------------------------------------------------
@@ -269,7 +173,8 @@ def _by_hop(config: Config) -> list[str]:
 def _tell_sources(connection: duckdb.DuckDBPyConnection, config: Config, values: Mapping[str, Any]) -> None:
     """Temporary tables: who observes from where, and how far each provider's completion log has been read."""
     read_to = {
-        row[0]: row[1] for row in connection.execute("SELECT source, watermark_at_us FROM source_state").fetchall()
+        row[0]: row[1]
+        for row in connection.execute("SELECT source, watermark_at_us FROM source_state").fetchall()
     }
     now_us = values["now_us"]
     seen = [(s.name, s.hop, s.absorbs, min(read_to.get(s.name) or 0, now_us)) for s in _observers(config)]
@@ -285,7 +190,7 @@ def _tell_sources(connection: duckdb.DuckDBPyConnection, config: Config, values:
     }))  # fmt: skip
     marks: dict[str, int] = {}
     for source in config.sources:
-        if isinstance(source, CloudLoggingFileSource):
+        if isinstance(source, CompletionLogSource):
             mark = min(read_to.get(source.name) or 0, now_us)
             marks[source.provider] = min(marks.get(source.provider, now_us), mark)
     reach = {p: now_us if now_us - mark >= SILENCE_US else mark for p, mark in marks.items()}
@@ -315,7 +220,9 @@ def invariant_names() -> list[str]:
     return sorted(item.name[:-4] for item in folder.iterdir() if item.name.endswith(".sql"))
 
 
-def _note_run(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], told: tuple[str, int, float]) -> None:
+def _note_run(
+    connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], told: tuple[str, int, float]
+) -> None:
     """Put the run on record, and let the counters of runs grow."""
     outcome, new, began = told
     milliseconds = round((time.monotonic() - began) * 1000)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One sample of a metric: label values in the order of its family, and the value (money: nano-units)."""
@@ -108,6 +109,8 @@ def instant_text(at_us: int) -> str:
 
 def instant_us(moment: datetime) -> int:
     """A timezone-aware `moment` as microseconds since 1970."""
-    return round(moment.timestamp()) * 1_000_000 if moment.microsecond == 0 else (
-        int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
+    return (
+        round(moment.timestamp()) * 1_000_000
+        if moment.microsecond == 0
+        else (int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond)
     )

@@ -49,6 +49,8 @@ def _spec(kind: str, seed: int) -> WorldSpec:
         return WorldSpec(seed=seed, calls=CALLS, hours=2, bill="partial", unlogged_share=0.1)
     if kind == "daily":
         return WorldSpec(seed=seed, calls=CALLS, hours=2, daily=True, bill="corrected")
+    if kind == "start":
+        return WorldSpec(seed=seed, calls=300, hours=5, bill_by="start", abort_share=0.2)
     return WorldSpec.rough(seed, calls=CALLS, hours=2)
 
 
@@ -69,7 +71,7 @@ def _settle_mtimes(directory: Path, at_us: int) -> None:
 
 @pytest.fixture(
     scope="module",
-    params=[("clean", 1), ("rough", 3), ("rough", 4), ("partial", 6), ("daily", 7)],
+    params=[("clean", 1), ("rough", 3), ("rough", 4), ("partial", 6), ("daily", 7), ("start", 1)],
     ids=lambda case: f"{case[0]}-seed{case[1]}",
 )
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Config]:

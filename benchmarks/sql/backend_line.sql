@@ -1,4 +1,4 @@
--- One row per Cloud Logging entry of the backend; one in a thousand is delivered twice.
+-- One row per Cloud Logging entry of the backend; a few are delivered twice.
 WITH told AS (
     SELECT
         finished_at_us + 1000000 AS at_us, logged_twice,

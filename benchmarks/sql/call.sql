@@ -10,7 +10,7 @@ drawn AS (
         unit(j, 'stream') < 0.5 AS stream, unit(j, 'input') AS input_draw, unit(j, 'cached') < 0.3 AS is_cached,
         unit(j, 'output') AS output_draw, unit(j, 'fate') AS fate_draw, unit(j, 'reason') AS reason_draw,
         unit(j, 'backend') AS backend_draw, unit(j, 'when') AS when_draw, unit(j, 'edge') < $edge_share AS through_edge,
-        unit(j, 'twice') < 0.001 AS logged_twice, unit(j, 'service') AS service_draw
+        unit(j, 'twice') < $twice_share AS logged_twice, unit(j, 'service') AS service_draw
     FROM (SELECT unnest(generate_series($first, $first + $calls - 1)) AS j)
 ),
 sized AS (
@@ -25,7 +25,7 @@ sized AS (
         50 + CAST(input_draw * input_draw * 6000 AS BIGINT) AS input_tokens,
         20 + CAST(output_draw * output_draw * 1500 AS BIGINT) AS whole_output,
         CASE WHEN fate_draw < $abort_share THEN 'aborted'
-            WHEN fate_draw < $abort_share + 0.0005 THEN 'vanished' ELSE 'delivered' END AS fate
+            WHEN fate_draw < $abort_share + $vanished_share THEN 'vanished' ELSE 'delivered' END AS fate
     FROM drawn
 ),
 timed AS (

@@ -7,19 +7,31 @@ only looked at.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import escape
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 
-from collector.config import CloudLoggingFileSource, Config, GcpBillingFileSource, SourceConfig
+from collector.config import (
+    CloudLoggingSource,
+    CompletionLogSource,
+    Config,
+    FileSource,
+    GcpBillingFileSource,
+    SourceConfig,
+)
 from collector.costing import prices
 from collector.ledger import dialect
 from collector.ledger.append import Stage
-from collector.pipeline import _mapping as mapping_of
+from collector.problems import Problem
+from collector.reading import QUOTA, lister_of, mapping, query_of
+from collector.sources import cloud_logging_live
+from collector.sources.cloud_logging_api import Caller, CallError
 from collector.sources.files import read_lines
+from collector.sources.lines import LINES
 from collector.sources.listing import Found, listed, opened, reason
 from collector.sources.skus import provider_of
 
@@ -40,6 +52,16 @@ class Finding:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines of one file or project, and what of them is none."""
+
+    place: str
+    table: pa.Table = field(default_factory=LINES.empty_table)
+    problems: tuple[Problem, ...] = ()
+    blank: int = 0
+
+
 @dataclass(slots=True)
 class Trial:
     """What the first lines of one source are. `models`: (provider, model) of what was read."""
@@ -49,16 +71,18 @@ class Trial:
 
 
 def readable(source: SourceConfig, config: Config) -> bool:
-    """Whether at least one file of the source can be read, or none is there."""
+    """Whether at least one file of the source can be read, or none is there; False for what is no file."""
+    if isinstance(source, CloudLoggingSource):
+        return False
     found = listed([source.path], config.root, set())
     return not found or any(not one.trouble and os.access(one.path, os.R_OK) for one in found)
 
 
-def findings(config: Config) -> Iterator[Finding]:
+def findings(config: Config, *, now_us: int) -> Iterator[Finding]:
     """Everything there is to say about a config that has been read without a mistake."""
     yield Finding("ok", str(config.path), f"the config is right: {len(config.sources)} sources")
     yield from _ledger(config)
-    trials = {source.name: _trial(config, source) for source in config.sources}
+    trials = {source.name: _trial(config, source, now_us) for source in config.sources}
     for trial in trials.values():
         yield from trial.findings
     yield from _completions(config, trials)
@@ -89,22 +113,55 @@ def _ledger(config: Config) -> Iterator[Finding]:
 # One source -----------------------------------------------------------------------------------------------
 
 
-def _trial(config: Config, source: SourceConfig) -> Trial:
+def _trial(config: Config, source: SourceConfig, now_us: int) -> Trial:
     """The first lines of one source, mapped as a run would map them."""
     trial = Trial()
+    batches = (
+        _entries(source, trial, now_us)
+        if isinstance(source, CloudLoggingSource)
+        else _lines(config, source, trial)
+    )
+    _kind, stage = mapping(config, source)
+    with duckdb.connect() as engine:
+        dialect.script(engine, "collector.ledger", ["macros"])
+        _map(engine, source, stage, batches, trial)
+    return trial
+
+
+def _entries(source: CloudLoggingSource, trial: Trial, now_us: int) -> Iterator[Batch]:
+    """Some entries of each project, by one call each; why not, where there are none to be had."""
+    caller = Caller(lister_of(source), QUOTA, source.calls_per_minute)
+    query = query_of(source)
+    share = max(1, LINES_MAX // len(query.projects))
+    for project in query.projects:
+        ask = cloud_logging_live.sample(query, project, now_us=now_us, entries=share)
+        try:
+            page = caller.page(ask)
+        except CallError as error:
+            trial.findings.append(Finding("error", f"source {source.name}", str(error)))
+            continue
+        yield Batch(f"projects/{project}", cloud_logging_live.lines_of(page.entries, 0))
+
+
+def _lines(config: Config, source: FileSource, trial: Trial) -> Iterator[Batch]:
+    """The first lines of each file; findings for a source without any, and for those that cannot be read."""
     found = listed([source.path], config.root, set())
     if not found:
         message = f"no file matches {source.path} in {config.root}: mend `path`, or wait for the first file"
         trial.findings.append(Finding("error", f"source {source.name}", message))
-        return trial
     good = [one for one in found[:FILES_MAX] if not _unreadable(one, trial)]
-    if not good:
-        return trial
-    _kind, stage = mapping_of(config, source)
-    with duckdb.connect() as engine:
-        dialect.script(engine, "collector.ledger", ["macros"])
-        _map(engine, config, source, stage, good, trial)
-    return trial
+    left = LINES_MAX
+    for one in good:
+        if left <= 0:
+            yield Batch(one.shown)
+            continue
+        chunks = read_lines(
+            source.name, [escape(one.shown)], config.root, [], now_us=0, next_file_id=1, parses=_is_object,
+            chunk_bytes=CHUNK_BYTES,
+        )  # fmt: skip
+        chunk = next(chunks, None)  # no more is read than this
+        left -= chunk.lines if chunk else 0
+        yield (Batch(one.shown, chunk.table, chunk.problems, chunk.blank) if chunk else Batch(one.shown))
 
 
 def _unreadable(one: Found, trial: Trial) -> bool:
@@ -121,32 +178,24 @@ def _unreadable(one: Found, trial: Trial) -> bool:
     return bool(trouble)
 
 
-def _map(  # noqa: PLR0913, PLR0917 - all of them are what a run has at hand
+def _map(
     engine: duckdb.DuckDBPyConnection,
-    config: Config,
     source: SourceConfig,
     stage: Stage,
-    files: Sequence[Found],
+    batches: Iterator[Batch],
     trial: Trial,
 ) -> None:
     """Count the fates of the first lines, and keep an example of each that is none."""
     tally = {"record": 0, "problem": 0, "ignored": 0}
     examples: dict[str, str] = {}
-    for one in files:
-        if sum(tally.values()) >= LINES_MAX:
-            break
-        chunks = read_lines(
-            source.name, [escape(one.shown)], config.root, [], now_us=0, next_file_id=1, parses=_is_object,
-            chunk_bytes=CHUNK_BYTES,
-        )  # fmt: skip
-        chunk = next(chunks, None)  # no more is read than this
-        if chunk is None:
-            continue
-        for problem in chunk.problems:
+    places = 0
+    for batch in batches:
+        places += 1
+        for problem in batch.problems:
             examples.setdefault(problem.message, problem.place)
-        tally["problem"] += len(chunk.problems)
-        tally["ignored"] += chunk.blank
-        lines = chunk.table.slice(0, LINES_MAX)
+        tally["problem"] += len(batch.problems)
+        tally["ignored"] += batch.blank
+        lines = batch.table.slice(0, LINES_MAX)
         if not lines.num_rows:
             continue
         dialect.set_variables(engine, {"source": source.name, "file_id": 1, "batch_id": 1})
@@ -156,9 +205,10 @@ def _map(  # noqa: PLR0913, PLR0917 - all of them are what a run has at hand
             kind = {None: "record", "ignored": "ignored"}.get(fate, "problem")
             tally[kind] += count
             if kind == "problem":
-                examples.setdefault(fate, f"{one.shown}:{line_no}")
+                examples.setdefault(fate, f"{batch.place}:{line_no}")
         _note_records(engine, source, trial)
-    trial.findings += _counted(source, len(files), tally, examples)
+    if places:
+        trial.findings += _counted(source, places, tally, examples)
 
 
 def _is_object(text: str) -> bool:
@@ -185,10 +235,11 @@ def _note_records(engine: duckdb.DuckDBPyConnection, source: SourceConfig, trial
 
 
 def _counted(
-    source: SourceConfig, files: int, tally: dict[str, int], examples: dict[str, str]
+    source: SourceConfig, places: int, tally: dict[str, int], examples: dict[str, str]
 ) -> Iterator[Finding]:
     place = f"source {source.name}"
-    many = f"{files:,} file{'' if files == 1 else 's'}"
+    kind = "project" if isinstance(source, CloudLoggingSource) else "file"
+    many = f"{places:,} {kind}{'' if places == 1 else 's'}"
     said = f"{many}; of the first {sum(tally.values()):,} lines {tally['record']:,} are records, "
     said += f"{tally['problem']:,} problems, {tally['ignored']:,} ignored"
     if not sum(tally.values()):
@@ -210,7 +261,7 @@ def _completions(config: Config, trials: dict[str, Trial]) -> Iterator[Finding]:
     """Providers that are called, and whose completions no source logs; and those that several log."""
     logs: dict[str, list[str]] = {}
     for source in config.sources:
-        if isinstance(source, CloudLoggingFileSource):
+        if isinstance(source, CompletionLogSource):
             logs.setdefault(source.provider, []).append(source.name)
     for provider, names in logs.items():
         if len(names) > 1:
@@ -236,7 +287,7 @@ def _prices(config: Config, trials: dict[str, Trial]) -> Iterator[Finding]:
     used = {
         (source.provider, model): source.name
         for source in config.sources
-        if isinstance(source, CloudLoggingFileSource)
+        if isinstance(source, CompletionLogSource)
         for _, model in trials[source.name].models
     }
     for (provider, model), name in sorted(used.items()):

@@ -7,6 +7,9 @@ from collector.config.load import Config, ConfigError, load, parse
 from collector.config.model import (
     ClientLogSource,
     CloudLoggingFileSource,
+    CloudLoggingSource,
+    CompletionLogSource,
+    FileSource,
     GcpBillingFileSource,
     NginxSource,
     SourceConfig,
@@ -15,8 +18,11 @@ from collector.config.model import (
 __all__ = [
     "ClientLogSource",
     "CloudLoggingFileSource",
+    "CloudLoggingSource",
+    "CompletionLogSource",
     "Config",
     "ConfigError",
+    "FileSource",
     "GcpBillingFileSource",
     "NginxSource",
     "SourceConfig",

@@ -24,10 +24,11 @@ KINDS: Mapping[str, type[model.SourceConfig]] = {
     "client-log": model.ClientLogSource,
     "nginx": model.NginxSource,
     "cloud-logging-file": model.CloudLoggingFileSource,
+    "cloud-logging": model.CloudLoggingSource,
     "gcp-billing-file": model.GcpBillingFileSource,
 }
 KINDS_LATER = frozenset({
-    "envoy", "haproxy", "apache", "caddy", "traefik", "aws-alb", "cloud-logging", "gcp-billing", "focus",
+    "envoy", "haproxy", "apache", "caddy", "traefik", "aws-alb", "gcp-billing", "focus",
 })  # fmt: skip
 
 _Section = TypeVar("_Section", bound=model.Section)

@@ -13,11 +13,13 @@ from collector.config.values import (
     DURATION_UNITS_US,
     TOKEN_USAGES,
     Address,
+    CallsPerMinute,
     Currency,
     DateUs,
     Duration,
     FieldPath,
     FieldPaths,
+    Filter,
     Flag,
     Hop,
     Interval,
@@ -27,6 +29,7 @@ from collector.config.values import (
     Pattern,
     Price,
     Probability,
+    Projects,
     Text,
     Usage,
     Weekly,
@@ -177,12 +180,11 @@ class Fields(Section):
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
-class CloudLoggingFileSource(Section):
-    """Cloud Logging entries in files."""
+class CompletionLogSource(Section):
+    """What all logs of completions have in common: a provider, and where an entry holds what."""
 
     name: Name
-    kind: Literal["cloud-logging-file"]
-    path: PathPattern
+    kind: str
     provider: Text
     field_paths: Fields = Field(default=Fields(), alias="fields")
 
@@ -190,6 +192,29 @@ class CloudLoggingFileSource(Section):
     def fields(self) -> Mapping[str, tuple[FieldPath, ...]]:
         """Field -> the paths to try in order: the file's own where it names one, else the default."""
         return self.field_paths.paths()
+
+
+class CloudLoggingFileSource(CompletionLogSource):
+    """Cloud Logging entries in files."""
+
+    kind: Literal["cloud-logging-file"]
+    path: PathPattern
+
+
+class CloudLoggingSource(CompletionLogSource):
+    """Cloud Logging entries, read live from one or more projects.
+
+    `since`: how far back the first read goes. `overlap`: how much is read again, for entries that become
+    visible late. `endpoint`: a server that stands in for Google, called without credentials.
+    """
+
+    kind: Literal["cloud-logging"]
+    projects: Projects
+    filter: Filter = ""
+    since_us: Interval = Field(default=DURATION_UNITS_US["d"], alias="since")
+    overlap_us: Duration = Field(default=5 * DURATION_UNITS_US["m"], alias="overlap")
+    calls_per_minute: CallsPerMinute = 60
+    endpoint: ListenAddress | None = None
 
 
 class GcpBillingFileSource(Section):
@@ -200,7 +225,8 @@ class GcpBillingFileSource(Section):
     path: PathPattern
 
 
-SourceConfig: TypeAlias = ClientLogSource | NginxSource | CloudLoggingFileSource | GcpBillingFileSource
+FileSource: TypeAlias = ClientLogSource | NginxSource | CloudLoggingFileSource | GcpBillingFileSource
+SourceConfig: TypeAlias = FileSource | CloudLoggingSource
 
 
 class SkuEntry(Section):

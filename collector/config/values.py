@@ -20,6 +20,9 @@ DURATION_HELP = "a whole number and a unit, like 500ms, 30s, 15m, 48h or 7d"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PORT_MAX = 65_535
 NAME_CHARS_MAX = 100
+PROJECTS_MAX = 100
+FILTER_CHARS_MAX = 19_000  # Logging takes 20,000; the limits of time are added
+CALLS_A_MINUTE_MAX = 60  # cloud.google.com/logging/quotas
 
 # Usage kinds that a bill or a price may name; those of a price per million tokens come first.
 TOKEN_USAGES = (
@@ -165,6 +168,32 @@ def _usage(value: object) -> str:
     return text
 
 
+def _projects(value: object) -> tuple[str, ...]:
+    texts = [_text(text) for text in value] if isinstance(value, list) else []
+    if not 1 <= len(texts) <= PROJECTS_MAX:
+        raise ValueError(f"expected a list of 1 to {PROJECTS_MAX} project ids, like [acme-prod]")
+    for text in texts:
+        if not re.fullmatch(r"([a-z0-9.-]+:)?[a-z0-9-]{1,63}", text):
+            raise ValueError(f"{text!r} is no project id; expected one like acme-prod")
+        if texts.count(text) > 1:
+            raise ValueError(f"{text} is there twice")
+    return tuple(texts)
+
+
+def _filter(value: object) -> str:
+    text = _text(value)
+    if len(text) > FILTER_CHARS_MAX:
+        raise ValueError(f"is longer than {FILTER_CHARS_MAX} characters")
+    return text
+
+
+def _calls_per_minute(value: object) -> int:
+    text = _text(value)
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= CALLS_A_MINUTE_MAX:
+        raise ValueError(f"expected a number of calls from 1 to {CALLS_A_MINUTE_MAX}, not {text!r}")
+    return int(text)
+
+
 def _path_pattern(value: object) -> str:
     text = _text(value)
     if "\0" in text:
@@ -209,4 +238,7 @@ Usage = Annotated[str, BeforeValidator(_usage)]
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
 Name = Annotated[str, BeforeValidator(_name)]
 PathPattern = Annotated[str, BeforeValidator(_path_pattern)]
+Projects = Annotated[tuple[str, ...], BeforeValidator(_projects)]
+Filter = Annotated[str, BeforeValidator(_filter)]
+CallsPerMinute = Annotated[int, BeforeValidator(_calls_per_minute)]
 FieldPaths = Annotated[tuple[FieldPath, ...], BeforeValidator(_field_paths)]

@@ -138,7 +138,9 @@ def _size_term(column: Mapping[str, Floats]) -> Floats:
     gap, of = column["input_gap"], np.maximum(column["input_tokens"], 1.0)
     told = ~np.isnan(gap)
     close = np.abs(gap[told]) / of[told]
-    term[told] += np.where(gap[told] == 0, np.log(0.7 * INPUT_SPREAD), np.where(close < 0.1, np.log(2.0), np.log(0.15)))
+    term[told] += np.where(
+        gap[told] == 0, np.log(0.7 * INPUT_SPREAD), np.where(close < 0.1, np.log(2.0), np.log(0.15))
+    )
     return term
 
 

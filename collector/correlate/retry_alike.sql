@@ -1,37 +1,40 @@
 -- One row per touched suspect and other call of the same observer and kind near it, with how the two compare.
 CREATE OR REPLACE TEMP TABLE retry_alike AS
 WITH
-cell AS (
+near AS (
     SELECT
-        suspect_no, source, model, input_tokens, request_bytes, unnest([-1, 0, 1]) + left_at_us // $backoff_us AS cell
+        suspect_no, source, kind, input_tokens, request_bytes,
+        unnest([-1, 0, 1]) + left_at_us // $backoff_us AS cell
     FROM retry_suspect
 ),
 later AS (
-    SELECT suspect_no, source, model, retry_count, unnest([0, 1]) + left_at_us // $retry_after_us AS cell
+    SELECT
+        suspect_no, source, kind, retry_count + 1 AS retry_count,
+        unnest([0, 1]) + left_at_us // $retry_after_us AS cell
     FROM retry_suspect
 ),
 pair AS (
     SELECT s.suspect_no, n.near_no
     FROM retry_suspect AS s
-    JOIN retry_near AS n ON n.source = s.source AND n.shared_id = s.shared_id
+    JOIN retry_near AS n ON n.source = s.source AND n.kind = s.kind AND n.shared_id = s.shared_id
     UNION
-    SELECT c.suspect_no, n.near_no
-    FROM cell AS c
+    SELECT w.suspect_no, n.near_no
+    FROM near AS w
     JOIN retry_near AS n
-        ON n.source = c.source AND n.model = c.model AND n.input_tokens = c.input_tokens
-        AND n.started_at_us // $backoff_us = c.cell
+        ON n.source = w.source AND n.kind = w.kind AND n.input_tokens = w.input_tokens
+        AND n.started_at_us // $backoff_us = w.cell
     UNION
-    SELECT c.suspect_no, n.near_no
-    FROM cell AS c
+    SELECT w.suspect_no, n.near_no
+    FROM near AS w
     JOIN retry_near AS n
-        ON n.source = c.source AND n.model = c.model AND n.request_bytes = c.request_bytes
-        AND n.started_at_us // $backoff_us = c.cell
+        ON n.source = w.source AND n.kind = w.kind AND n.request_bytes = w.request_bytes
+        AND n.started_at_us // $backoff_us = w.cell
     UNION
-    SELECT l.suspect_no, n.near_no
-    FROM later AS l
+    SELECT w.suspect_no, n.near_no
+    FROM later AS w
     JOIN retry_near AS n
-        ON n.source = l.source AND n.model = l.model AND n.retry_count = l.retry_count + 1
-        AND n.started_at_us // $retry_after_us = l.cell
+        ON n.source = w.source AND n.kind = w.kind AND n.retry_count = w.retry_count
+        AND n.started_at_us // $retry_after_us = w.cell
 ),
 compared AS (
     SELECT
@@ -49,9 +52,6 @@ compared AS (
     FROM pair AS p
     JOIN retry_suspect AS s ON s.suspect_no = p.suspect_no
     JOIN retry_near AS n ON n.near_no = p.near_no
-    WHERE n.model IS NOT DISTINCT FROM s.model AND n.service IS NOT DISTINCT FROM s.service
-        AND n.provider IS NOT DISTINCT FROM s.provider AND n.account IS NOT DISTINCT FROM s.account
-        AND n.operation IS NOT DISTINCT FROM s.operation AND n.stream IS NOT DISTINCT FROM s.stream
-        AND (n.call_id, n.started_at_us) <> (s.call_id, s.started_at_us)
+    WHERE n.call_id <> s.call_id OR n.started_at_us <> s.started_at_us
 )
 SELECT * EXCLUDE (one_size), one_size AND NOT other_size AS same_size FROM compared

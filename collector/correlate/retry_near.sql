@@ -6,7 +6,9 @@ extent AS (
 ),
 recent AS NOT MATERIALIZED (
     SELECT
-        source, call_id, started_at_us, service, provider, account, model, operation, stream,
+        source, call_id, started_at_us,
+        concat_ws('|', coalesce(service, ''), coalesce(provider, ''), coalesce(account, ''), model,
+            coalesce(operation, ''), coalesce(stream::VARCHAR, '')) AS kind,
         coalesce(received_request_id, request_id) AS shared_id, retry_of, retry_count, input_tokens, request_bytes
     FROM client_call
     WHERE event <> 'ended'
@@ -20,37 +22,49 @@ named AS (
     SELECT source, retry_of FROM retry_suspect WHERE retry_of IS NOT NULL
 ),
 near AS (
-    SELECT
-        source, model, input_tokens, request_bytes,
-        unnest([-1, 0, 1]) + left_at_us // $backoff_us AS cell
+    SELECT source, input_tokens, request_bytes, unnest([-1, 0, 1]) + left_at_us // $backoff_us AS cell
     FROM retry_suspect
 ),
 later AS (
-    SELECT source, model, retry_count + 1 AS retry_count, unnest([0, 1]) + left_at_us // $retry_after_us AS cell
+    SELECT source, retry_count + 1 AS retry_count, unnest([0, 1]) + left_at_us // $retry_after_us AS cell
     FROM retry_suspect
 ),
+-- The keys first: most calls are near nothing, and the rest of their columns is never read.
 found AS (
-    SELECT r.* FROM recent AS r SEMI JOIN named AS n ON n.source = r.source AND n.name = r.retry_of
+    SELECT r.source, r.call_id, r.started_at_us
+    FROM recent AS r
+    SEMI JOIN named AS n ON n.source = r.source AND n.name = r.retry_of
+    WHERE r.retry_of IS NOT NULL
     UNION
-    SELECT r.* FROM recent AS r SEMI JOIN retry_suspect AS s ON s.source = r.source AND s.shared_id = r.shared_id
+    SELECT r.source, r.call_id, r.started_at_us
+    FROM recent AS r
+    SEMI JOIN retry_suspect AS s ON s.source = r.source AND s.shared_id = r.shared_id
     UNION
-    SELECT r.* FROM recent AS r
+    SELECT r.source, r.call_id, r.started_at_us
+    FROM recent AS r
     SEMI JOIN near AS n
-        ON n.source = r.source AND n.model = r.model AND n.input_tokens = r.input_tokens
-        AND n.cell = r.started_at_us // $backoff_us
+        ON n.source = r.source AND n.input_tokens = r.input_tokens AND n.cell = r.started_at_us // $backoff_us
+    WHERE r.input_tokens IS NOT NULL
     UNION
-    SELECT r.* FROM recent AS r
+    SELECT r.source, r.call_id, r.started_at_us
+    FROM recent AS r
     SEMI JOIN near AS n
-        ON n.source = r.source AND n.model = r.model AND n.request_bytes = r.request_bytes
-        AND n.cell = r.started_at_us // $backoff_us
+        ON n.source = r.source AND n.request_bytes = r.request_bytes AND n.cell = r.started_at_us // $backoff_us
+    WHERE r.request_bytes IS NOT NULL
     UNION
-    SELECT r.* FROM recent AS r
+    SELECT r.source, r.call_id, r.started_at_us
+    FROM recent AS r
     SEMI JOIN later AS n
-        ON n.source = r.source AND n.model = r.model AND n.retry_count = r.retry_count
-        AND n.cell = r.started_at_us // $retry_after_us
+        ON n.source = r.source AND n.retry_count = r.retry_count AND n.cell = r.started_at_us // $retry_after_us
+    WHERE r.retry_count > 0
+),
+other AS (
+    SELECT f.source, f.call_id, f.started_at_us, s.suspect_no
+    FROM found AS f
+    LEFT JOIN suspect AS s
+        ON s.source = f.source AND s.call_id = f.call_id AND s.started_at_us = f.started_at_us
+        AND s.started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
 )
-SELECT row_number() OVER () AS near_no, f.*, s.suspect_no
-FROM found AS f
-LEFT JOIN suspect AS s
-    ON s.source = f.source AND s.call_id = f.call_id AND s.started_at_us = f.started_at_us
-    AND s.started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+SELECT row_number() OVER () AS near_no, r.*, o.suspect_no
+FROM recent AS r
+JOIN other AS o ON o.source = r.source AND o.call_id = r.call_id AND o.started_at_us = r.started_at_us

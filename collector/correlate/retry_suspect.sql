@@ -16,9 +16,11 @@ told AS (
 )
 SELECT
     t.suspect_no, t.source, t.call_id, t.started_at_us, t.ended_at_us,
-    coalesce(t.ended_at_us, t.started_at_us) AS left_at_us, t.service, t.provider, t.account, t.model, t.operation,
-    t.stream, coalesce(t.received_request_id, t.request_id) AS shared_id, t.retry_of, t.input_tokens,
-    n.request_bytes, coalesce(n.retry_count, 0) AS retry_count
+    coalesce(t.ended_at_us, t.started_at_us) AS left_at_us,
+    concat_ws('|', coalesce(t.service, ''), coalesce(t.provider, ''), coalesce(t.account, ''), t.model,
+        coalesce(t.operation, ''), coalesce(t.stream::VARCHAR, '')) AS kind,
+    coalesce(t.received_request_id, t.request_id) AS shared_id, t.retry_of, t.input_tokens, n.request_bytes,
+    coalesce(n.retry_count, 0) AS retry_count
 FROM touched AS t
 LEFT JOIN told AS n
     ON n.source = t.source AND n.call_id = t.call_id AND n.started_at_us = t.started_at_us

@@ -98,7 +98,9 @@ def _register_policies(
                 "billed": policy.billed != "no", "disputed": policy.billed == "disputed",
             })  # fmt: skip
     connection.register("policy_decision", pa.Table.from_pylist(rows, schema=_POLICY))
-    connection.register("drop_policy", pa.Table.from_pylist(_dropped(connection, table, instants), schema=_DROP))
+    connection.register(
+        "drop_policy", pa.Table.from_pylist(_dropped(connection, table, instants), schema=_DROP)
+    )
 
 
 def _register_names(connection: duckdb.DuckDBPyConnection, normalised: Callable[[str], str]) -> None:
@@ -109,7 +111,10 @@ def _register_names(connection: duckdb.DuckDBPyConnection, normalised: Callable[
     named: dict[str, set[tuple[str, str]]] = {"log": set(), "bill": set()}
     for side, provider, model in dialect.run(connection, PACKAGE, "named_model"):
         named[side].add((provider, model))
-    held = {(provider, model): bill for provider, model, bill in dialect.run(connection, PACKAGE, "model_name_held")}
+    held = {
+        (provider, model): bill
+        for provider, model, bill in dialect.run(connection, PACKAGE, "model_name_held")
+    }
     rows = []
     for provider, model in sorted(named["log"]):
         fitting = {m for p, m in named["bill"] if p == provider and normalised(m) == normalised(model)}
@@ -148,7 +153,9 @@ def _register_prices(
     """`price_effective` and `account_currency`: the dated prices of every model in use, in each bill's currency."""
     dialect.run(connection, PACKAGE, "account_currency")
     models = dialect.run(connection, PACKAGE, "used_model")
-    wanted = {row[0] for row in connection.execute("SELECT DISTINCT currency FROM account_currency").fetchall()}
+    wanted = {
+        row[0] for row in connection.execute("SELECT DISTINCT currency FROM account_currency").fetchall()
+    }
     rows: list[dict[str, Any]] = []
     for provider, model in models:
         dated = prices.price_rows(configured, [(provider, model)])

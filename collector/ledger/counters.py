@@ -24,14 +24,23 @@ def count_verdicts(connection: duckdb.DuckDBPyConnection, values: Mapping[str, A
 
 
 def note(
-    connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], name: str, labels: Sequence[str], delta: int
+    connection: duckdb.DuckDBPyConnection,
+    values: Mapping[str, Any],
+    name: str,
+    labels: Sequence[str],
+    delta: int,
 ) -> None:
     """One counter grows by `delta`."""
-    dialect.run(connection, PACKAGE, "counter_note", {**values, "name": name, "labels": list(labels), "delta": delta})
+    dialect.run(
+        connection, PACKAGE, "counter_note", {**values, "name": name, "labels": list(labels), "delta": delta}
+    )
 
 
 def note_duration(
-    connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], milliseconds: int, bounds_s: Sequence[float]
+    connection: duckdb.DuckDBPyConnection,
+    values: Mapping[str, Any],
+    milliseconds: int,
+    bounds_s: Sequence[float],
 ) -> None:
     """The histogram of run durations takes in one run."""
     for bound in bounds_s:

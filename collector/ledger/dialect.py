@@ -10,7 +10,9 @@ from typing import Any
 
 import duckdb
 
-SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = true", "SET enable_progress_bar = false")
+SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = true", "SET enable_progress_bar = false",
+    "SET checkpoint_threshold = '512MB'",
+)
 
 
 @cache

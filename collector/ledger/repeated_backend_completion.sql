@@ -1,15 +1,15 @@
--- One row per line of the batch whose key (of the completion, or of the entry) had been read before.
+-- One row per line of the staged lines whose key (of the completion, or of the entry) had been read before.
 CREATE OR REPLACE TEMP TABLE repeated AS
 WITH
 fresh AS (
     SELECT rowid AS row_no, coalesce(account, '') AS account, completion_id, log_name, insert_id, finished_at_us
-    FROM backend_completion
-    WHERE batch_id = $batch_id
+    FROM staged_backend_completion
+    WHERE fate IS NULL
 ),
 earlier AS (
     SELECT rowid AS row_no, coalesce(account, '') AS account, completion_id, log_name, insert_id, finished_at_us
     FROM backend_completion
-    WHERE batch_id < $batch_id AND provider = $provider AND finished_at_us BETWEEN $from_us AND $to_us
+    WHERE provider = $provider AND finished_at_us BETWEEN $from_us AND $to_us
 ),
 twice AS (
     SELECT account, completion_id FROM fresh GROUP BY ALL HAVING count(*) > 1
@@ -47,12 +47,22 @@ suspected AS (
 ),
 told AS (
     SELECT
-        s.*, c.line_no, c.batch_id,
+        s.*, c.file_id, c.line_no,
         hash(c.completion_id, c.account, c.request_id, c.trace_id, c.span_id, c.response_id, c.model, c.stream,
             c.status, c.received_at_us, c.first_byte_at_us, c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens,
             c.thinking_tokens, c.images, c.price_class) AS content
     FROM suspected AS s
+    JOIN staged_backend_completion AS c ON c.rowid = s.row_no
+    WHERE s.is_fresh
+    UNION ALL
+    SELECT
+        s.*, c.file_id, c.line_no,
+        hash(c.completion_id, c.account, c.request_id, c.trace_id, c.span_id, c.response_id, c.model, c.stream,
+            c.status, c.received_at_us, c.first_byte_at_us, c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens,
+            c.thinking_tokens, c.images, c.price_class)
+    FROM suspected AS s
     JOIN backend_completion AS c ON c.rowid = s.row_no
+    WHERE NOT s.is_fresh
 ),
 ranked AS (
     SELECT
@@ -60,9 +70,9 @@ ranked AS (
         row_number() OVER same_key AS reading_no,
         first_value(content) OVER same_key AS first_content
     FROM told
-    WINDOW same_key AS (PARTITION BY key ORDER BY batch_id, line_no)
+    WINDOW same_key AS (PARTITION BY key ORDER BY is_fresh, file_id, line_no)
 )
-SELECT row_no, any_value(line_no) AS line_no, min(key) AS key, bool_or(content <> first_content) AS differs
+SELECT row_no, any_value(file_id) AS file_id, any_value(line_no) AS line_no, min(key) AS key, bool_or(content <> first_content) AS differs
 FROM ranked
 WHERE is_fresh AND reading_no > 1
 GROUP BY row_no

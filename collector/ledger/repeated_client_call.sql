@@ -1,15 +1,15 @@
--- One row per line of the batch whose key had been read before, and whether it says the same.
+-- One row per line of the staged lines whose key had been read before, and whether it says the same.
 CREATE OR REPLACE TEMP TABLE repeated AS
 WITH
 fresh AS (
     SELECT rowid AS row_no, call_id, event, CASE WHEN event = 'whole' THEN ended_at_us END AS instant_us
-    FROM client_call
-    WHERE batch_id = $batch_id
+    FROM staged_client_call
+    WHERE fate IS NULL
 ),
 earlier AS (
     SELECT rowid AS row_no, call_id, event, CASE WHEN event = 'whole' THEN ended_at_us END AS instant_us
     FROM client_call
-    WHERE batch_id < $batch_id AND source = $source AND at_us BETWEEN $from_us AND $to_us
+    WHERE source = $source AND at_us BETWEEN $from_us AND $to_us
 ),
 twice AS (
     SELECT call_id, event, instant_us FROM fresh GROUP BY ALL HAVING count(*) > 1
@@ -27,13 +27,24 @@ suspected AS (
 ),
 told AS (
     SELECT
-        s.*, c.line_no, c.batch_id,
+        s.*, c.file_id, c.line_no,
         hash(c.at_us, c.started_at_us, c.service, c.provider, c.account, c.model, c.operation, c.stream,
             c.request_id, c.received_request_id, c.trace_id, c.span_id, c.response_id, c.retry_of, c.process,
             c.input_tokens, c.max_output_tokens, c.request_bytes, c.outcome, c.reason, c.status_code,
             c.bytes_received, c.output_tokens_received, c.first_byte_at_us, c.upstream_bytes) AS content
     FROM suspected AS s
+    JOIN staged_client_call AS c ON c.rowid = s.row_no
+    WHERE s.is_fresh
+    UNION ALL
+    SELECT
+        s.*, c.file_id, c.line_no,
+        hash(c.at_us, c.started_at_us, c.service, c.provider, c.account, c.model, c.operation, c.stream,
+            c.request_id, c.received_request_id, c.trace_id, c.span_id, c.response_id, c.retry_of, c.process,
+            c.input_tokens, c.max_output_tokens, c.request_bytes, c.outcome, c.reason, c.status_code,
+            c.bytes_received, c.output_tokens_received, c.first_byte_at_us, c.upstream_bytes)
+    FROM suspected AS s
     JOIN client_call AS c ON c.rowid = s.row_no
+    WHERE NOT s.is_fresh
 ),
 ranked AS (
     SELECT
@@ -41,8 +52,8 @@ ranked AS (
         row_number() OVER same_key AS reading_no,
         first_value(content) OVER same_key AS first_content
     FROM told
-    WINDOW same_key AS (PARTITION BY call_id, event, instant_us ORDER BY batch_id, line_no)
+    WINDOW same_key AS (PARTITION BY call_id, event, instant_us ORDER BY is_fresh, file_id, line_no)
 )
-SELECT row_no, line_no, call_id || ' ' || event AS key, content <> first_content AS differs
+SELECT row_no, file_id, line_no, call_id || ' ' || event AS key, content <> first_content AS differs
 FROM ranked
 WHERE is_fresh AND reading_no > 1

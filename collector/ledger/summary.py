@@ -160,7 +160,9 @@ def _source_families(sources: Sequence[SourceStatus]) -> dict[str, tuple[Series,
     return {
         "source_up": tuple(Series((s.source,), int(s.up)) for s in sources),
         "source_last_success_timestamp_seconds": tuple(
-            Series((s.source,), s.last_success_at_us / 1e6) for s in sources if s.last_success_at_us is not None
+            Series((s.source,), s.last_success_at_us / 1e6)
+            for s in sources
+            if s.last_success_at_us is not None
         ),
         "source_watermark_timestamp_seconds": tuple(
             Series((s.source,), s.watermark_at_us / 1e6) for s in sources if s.watermark_at_us is not None

@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
-from duckdb import CoalesceOperator, ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression
+from duckdb import (
+    CoalesceOperator,
+    ColumnExpression,
+    ConstantExpression,
+    Expression,
+    FunctionExpression,
+    SQLExpression,
+)
 
 from collector.ledger import dialect
 from collector.sources import token_counts
@@ -40,7 +47,9 @@ def stage(connection: duckdb.DuckDBPyConnection, provider: str, fields: Mapping[
         "cached_inside": counting.input_includes_cached,
         "thinking_inside": counting.output_includes_thinking,
     })  # fmt: skip
-    lines = connection.table("line_batch").select(ColumnExpression("line_no"), SQLExpression(_PARSE).alias("v"))
+    lines = connection.table("line_batch").select(
+        ColumnExpression("line_no"), SQLExpression(_PARSE).alias("v")
+    )
     chosen = [_first(places[name]).alias(name) for name in places]
     entry = SQLExpression("v IS NOT NULL").alias("is_object")
     field = lines.select(ColumnExpression("line_no"), entry, *chosen)

@@ -1,10 +1,10 @@
-"""Calls of Cloud Logging's entries.list: what is asked for comes in, one page of entries as JSON text goes out.
+"""Calls of Cloud Logging's entries.list: what is asked for comes in, one page of entries as JSON goes out.
 
-The real client does the calling, over HTTP: its answers hold every field as Google prints it (over gRPC, nested
-fields of audit entries get lost, and making JSON again takes ten times as long). The quota is kept here, what
-passes is tried again here, and what does not becomes an error a person can act on. No call reads a clock of its
-own: a stop watch and a way to sleep are given. Sources: cloud.google.com/logging/quotas (60 calls a minute and
-project, not raisable), cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list.
+The real client does the calling, over HTTP: its answers hold every field as Google prints it (over gRPC,
+nested fields of audit entries get lost, and making JSON again takes ten times as long). The quota is kept
+here, what passes is tried again here, and what does not becomes an error a person can act on. No call reads a
+clock of its own: a stop watch and a way to sleep are given. Sources: cloud.google.com/logging/quotas (60
+calls a minute and project, not raisable), cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list.
 """
 
 from collections import defaultdict, deque
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PAGE_ENTRIES = 1000  # the most that entries.list gives
 CALLS_A_MINUTE_MAX = 60
 MINUTE_S = 61.0  # a second more, because calls do not arrive as evenly as they leave
+PAUSE_S = 0.01
 RETRIES = 6  # calls in all for one page; with the waits between them, longer than a minute's quota is away
 WAIT_FIRST_S, WAIT_MAX_S = 2.0, 30.0
 
@@ -68,7 +69,10 @@ Lister = Callable[[Ask], Page]
 
 
 class CallError(OperatingError):
-    """A page that could not be had. `refused`: the request itself is wrong; `lasting`: no project is better off."""
+    """A page that could not be had.
+
+    `refused`: the request itself is wrong. `lasting`: the other projects are no better off.
+    """
 
     def __init__(self, message: str, *, refused: bool = False, lasting: bool = False) -> None:
         super().__init__(message)
@@ -76,7 +80,7 @@ class CallError(OperatingError):
 
 
 def http_lister(address: str | None = None) -> Lister:
-    """Calls Google with the credentials of the environment; or a server at `address` (host:port) with none."""
+    """Calls Google with the credentials of the environment; or a server at host:port `address`, with none."""
     decode = msgspec.json.Decoder(Page).decode
     clients: list[Client] = []  # made at the first call, where a lack of credentials can be told
 
@@ -84,7 +88,8 @@ def http_lister(address: str | None = None) -> Lister:
         if not clients:
             clients.append(_client(ask.project, address))
         call = clients[0].logging_api.api_request
-        return decode(call(method="POST", path="/entries:list", data=ask.body(), expect_json=False))
+        body = call(method="POST", path="/entries:list", data=ask.body(), expect_json=False)
+        return decode(body.decode("utf-8", "replace"))
 
     return list_page
 
@@ -94,9 +99,10 @@ def _client(project: str, address: str | None) -> "Client":
 
     # Whose project the client is, does not matter: every call names the one it reads.
     if address is None:
-        return Client(project=project, _use_grpc=False)
-    return Client(
-        project=project, credentials=AnonymousCredentials(), _use_grpc=False,
+        return Client(project=project, _use_grpc=False)  # type: ignore[no-untyped-call]
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    return Client(  # type: ignore[no-untyped-call]
+        project=project, credentials=nobody, _use_grpc=False,
         client_options={"api_endpoint": f"http://{address}"},
     )  # fmt: skip
 
@@ -115,7 +121,7 @@ class Quota:
         """Until one more call is allowed; it counts from then on."""
         calls = self._recent(project)
         while len(calls) >= calls_a_minute:
-            self._sleep(calls[-calls_a_minute] + MINUTE_S - self.monotonic())
+            self._sleep(max(PAUSE_S, calls[-calls_a_minute] + MINUTE_S - self.monotonic()))
             calls = self._recent(project)
         calls.append(self.monotonic())
 
@@ -177,20 +183,25 @@ def told(project: str, failure: Exception) -> CallError:
     said = excerpt(str(getattr(failure, "message", "") or failure))
     match failure:
         case api.TooManyRequests():
-            why = f"the quota of {CALLS_A_MINUTE_MAX} entries.list calls a minute is used up ({said}): something else "
-            why += "reads this project's logs as well. Lower its calls, or calls_per_minute here; the place is kept"
-            return CallError(f"{where}: {why}")
+            why = f"the {CALLS_A_MINUTE_MAX} entries.list calls a minute that Google allows are used up ({said}): "
+            why += "something else reads this project's logs too. Let it call less, or lower "
+            return CallError(f"{where}: {why}calls_per_minute here; the place is kept")
         case api.Forbidden():
-            why = f"reading its log entries is not permitted ({said}). Grant this account roles/logging.viewer on the "
-            why += "project, and roles/logging.privateLogViewer where Data Access audit logs are read"
+            why = (
+                f"reading its log entries is not permitted ({said}). Grant this account roles/logging.viewer "
+            )
+            why += "on the project, and roles/logging.privateLogViewer where Data Access audit logs are read"
             return CallError(f"{where}: {why}")
         case api.NotFound():
             return CallError(f"{where}: there is no such project ({said}). Mend `projects`")
         case api.BadRequest():
-            return CallError(f"{where}: Cloud Logging refuses the request ({said}). Mend `filter`", refused=True)
+            why = f"Cloud Logging refuses the request ({said}). Mend `filter`"
+            return CallError(f"{where}: {why}", refused=True)
         case api.Unauthorized() | auth.RefreshError() | auth.DefaultCredentialsError():
             why = f"no valid credentials ({said}). Set GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth "
             return CallError(f"{where}: {why}application-default login", lasting=True)
         case _:
-            why = f"Cloud Logging could not be reached, or did not answer ({said}). The place is kept, and the next run "
-            return CallError(f"{where}: {why}goes on there", lasting=True)
+            why = (
+                f"Cloud Logging could not be reached, or did not answer ({said}). The place is kept, and the "
+            )
+            return CallError(f"{where}: {why}next run goes on there", lasting=True)

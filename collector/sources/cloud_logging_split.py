@@ -1,4 +1,4 @@
-"""Entries that Cloud Logging cut into several because they were too long: parts come in, whole entries go out.
+"""Entries that Cloud Logging cut into several because they were too long: parts in, whole entries out.
 
 All parts carry the same fields but for the payload, whose texts, lists and mappings go on from part to part.
 Source: cloud.google.com/logging/docs/audit/split-logs. It keeps what is incomplete until it is asked for.
@@ -75,6 +75,6 @@ def _continued(begun: Any, more: Any) -> Any:
         return more
     if isinstance(begun, dict) and isinstance(more, dict):
         return begun | {key: _continued(begun.get(key), value) for key, value in more.items()}
-    if isinstance(begun, str | list) and isinstance(more, type(begun)):
+    if isinstance(begun, str) and isinstance(more, str):
         return begun + more
-    return begun
+    return [*begun, *more] if isinstance(begun, list) and isinstance(more, list) else begun

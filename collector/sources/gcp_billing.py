@@ -56,7 +56,9 @@ def _reading(row: Sequence[str], rules: Sequence[skus.SkuRule], fallback: str | 
 def _respell(connection: duckdb.DuckDBPyConnection) -> None:
     """Write numbers with very many digits as text, in the lines that have one, so that no double rounds them."""
     long = {
-        line_no: _quoted(line) for line_no, line in dialect.run(connection, PACKAGE, "long_number") if _quoted(line)
+        line_no: _quoted(line)
+        for line_no, line in dialect.run(connection, PACKAGE, "long_number")
+        if _quoted(line)
     }
     if not long:
         return

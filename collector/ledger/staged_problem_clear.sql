@@ -1,0 +1,2 @@
+-- One row per invalid line that has been committed.
+DELETE FROM staged_problem
