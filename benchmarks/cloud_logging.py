@@ -1,8 +1,8 @@
 """Entries a second from Cloud Logging's entries.list on loopback: our reader against `client.list_entries`.
 
-One server process serves the same entries, cut into pages and written down beforehand, over gRPC and over HTTP,
-so that the readers are measured and not the server. Ours is measured to the Arrow table that the ledger takes
-in; its quota is lifted, as the peer knows none.
+One server process serves the same entries, cut into pages and written down beforehand, over gRPC and HTTP, so
+that the readers are measured and not the server. Ours is measured to the Arrow table that the ledger takes;
+its quota is lifted, as the peer knows none.
 
     .venv/bin/python benchmarks/cloud_logging.py [entries]
 """
@@ -40,14 +40,16 @@ def entry(number: int) -> dict[str, Any]:
     """A completion as an application logs it, some 800 bytes."""
     return {
         "insertId": f"{number:016x}", "logName": "projects/acme/logs/inference", "severity": "INFO",
-        "timestamp": instant_text(T0_US + number * 10), "receiveTimestamp": instant_text(T0_US + number * 10 + 10**6),
-        "resource": {"type": "cloud_run_revision", "labels": {"project_id": "acme", "location": "us-central1"}},
+        "timestamp": instant_text(T0_US + number * 10),
+        "receiveTimestamp": instant_text(T0_US + number * 10 + 10**6),
+        "resource": {"type": "cloud_run_revision", "labels": {"project_id": "acme", "location": "eu"}},
         "labels": {"service": "chat-api", "version": "2026-11-20T08-00"},
-        "httpRequest": {"requestMethod": "POST", "status": 200, "latency": "12.345678s", "userAgent": "acme/7"},
+        "httpRequest": {"requestMethod": "POST", "status": 200, "latency": "12.3456s", "userAgent": "a/7"},
         "trace": f"projects/acme/traces/{number:032x}", "spanId": f"{number:016x}",
         "jsonPayload": {
-            "completion_id": f"cmpl-{number}", "request_id": f"req-{number}", "model": "acme-chat-1", "stream": True,
-            "status": "ok", "usage": {"input_tokens": 812, "cached_input_tokens": 100, "output_tokens": 2000},
+            "completion_id": f"cmpl-{number}", "request_id": f"req-{number}", "model": "acme-chat-1",
+            "stream": True, "status": "ok",
+            "usage": {"input_tokens": 812, "cached_input_tokens": 100, "output_tokens": 2000},
         },
     }  # fmt: skip
 
@@ -55,7 +57,9 @@ def entry(number: int) -> dict[str, Any]:
 def pages(count: int) -> Iterator[dict[str, Any]]:
     """All entries, in pages; the token of a page is the number of the next."""
     for first in range(0, count, PAGE):
-        page: dict[str, Any] = {"entries": [entry(number) for number in range(first, min(count, first + PAGE))]}
+        page: dict[str, Any] = {
+            "entries": [entry(number) for number in range(first, min(count, first + PAGE))]
+        }
         if first + PAGE < count:
             page["nextPageToken"] = str(first // PAGE + 1)
         yield page
@@ -66,7 +70,9 @@ def serve(count: int, told: Connection) -> None:
     made = list(pages(count))
     texts = [json.dumps(page).encode() for page in made]
     empty = ListLogEntriesResponse.pb
-    protos = [json_format.ParseDict(page, empty(ListLogEntriesResponse())).SerializeToString() for page in made]
+    protos = [
+        json_format.ParseDict(page, empty(ListLogEntriesResponse())).SerializeToString() for page in made
+    ]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -85,6 +85,11 @@ def _taken(
     kind, stage = mapping(config, source)
     bound = {**values, "provider": getattr(source, "provider", "")}
     deliveries = _deliveries(connection, config, source, values, show)
+    if isinstance(source, CloudLoggingSource):
+        # Piece by piece: the quota makes a page dearer than a commit, so none is fetched twice.
+        for delivery in deliveries:
+            yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound)
+        return
     yield from append.take_all(connection, deliveries, kind=kind, stage=stage, values=bound)
 
 

@@ -43,7 +43,9 @@ DESK_CONFIG: Row = {
         },
         {
             "name": "backend", "kind": "cloud-logging-file", "path": "backend/*.jsonl", "provider": PROVIDER,
-            "fields": FIELDS | {"price_class": "jsonPayload.price_class", "images": "jsonPayload.usage.images"},
+            "fields": FIELDS | {
+                "price_class": "jsonPayload.price_class", "images": "jsonPayload.usage.images",
+            },
         },
         {"name": "bill", "kind": "gcp-billing-file", "path": "billing/*.jsonl"},
     ],
@@ -139,9 +141,9 @@ def lost_now(found: Iterable[Row]) -> Counter[tuple[str, ...]]:
     return lost
 
 
-def problems(config: Config) -> Counter[tuple[str, str]]:
+def problems(config: Config, *, as_of_us: int | None = None) -> Counter[tuple[str, str]]:
     """(source, kind) -> how many problems are on record."""
-    return Counter((row["source"], row["kind"]) for row in rows(config, "problem"))
+    return Counter((row["source"], row["kind"]) for row in rows(config, "problem", as_of_us=as_of_us))
 
 
 def write_lines(path: Path, records: Sequence[Mapping[str, Any] | bytes | str]) -> None:
@@ -159,7 +161,7 @@ def run(config: Config, now_us: int) -> RunSummary:
 
 
 class Desk:
-    """A log and a bill written by hand, line by line, for cases of a few calls. Times are minutes after `T0_US`."""
+    """A log and a bill written by hand, for cases of a few calls. Times are minutes after `T0_US`."""
 
     def __init__(self, directory: Path, **changes: Any) -> None:
         self.directory = directory
@@ -198,8 +200,8 @@ class Desk:
     ) -> None:
         """An entry of the backend: it worked `seconds` up to `minute` on 1000 tokens in and 2000 out."""
         payload = {
-            "completion_id": f"cmpl-{request_id}", "request_id": request_id, "model": "acme-chat-1", "stream": True,
-            "status": "ok", "usage": {"input_tokens": 1000, "output_tokens": 2000}, **more,
+            "completion_id": f"cmpl-{request_id}", "request_id": request_id, "model": "acme-chat-1",
+            "stream": True, "status": "ok", "usage": {"input_tokens": 1000, "output_tokens": 2000}, **more,
         }  # fmt: skip
         self.put(file, {
             "insertId": f"i-{payload['completion_id']}", "logName": "projects/acme/logs/inference",

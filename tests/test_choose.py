@@ -15,9 +15,7 @@ Costs = dict[tuple[int, int], int]
 
 def random_costs(rng: Random, lefts: int, rights: int, pairs: int, cost_max: int) -> Costs:
     """A sparse graph; node numbers are the same on both sides, as in the ledger."""
-    return {
-        (rng.randrange(lefts), rng.randrange(rights)): rng.randrange(cost_max + 1) for _ in range(pairs)
-    }
+    return {(rng.randrange(lefts), rng.randrange(rights)): rng.randrange(cost_max + 1) for _ in range(pairs)}
 
 
 def solved(costs: Costs) -> tuple[int, int]:
@@ -38,7 +36,14 @@ def checked(costs: Costs, chosen: list[tuple[int, int]]) -> tuple[int, int]:
     return len(chosen), sum(costs[pair] for pair in chosen)
 
 
-SHAPES = [(5, 5, 8, 20), (12, 7, 25, 5), (7, 12, 25, 3), (40, 40, 70, 10**13), (30, 30, 200, 1), (60, 50, 400, 1000)]
+SHAPES = [
+    (5, 5, 8, 20),
+    (12, 7, 25, 5),
+    (7, 12, 25, 3),
+    (40, 40, 70, 10**13),
+    (30, 30, 200, 1),
+    (60, 50, 400, 1000),
+]
 
 
 @pytest.mark.parametrize("seed", range(20))

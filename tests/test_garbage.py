@@ -1,4 +1,4 @@
-"""Bad input of every kind: it never raises, every line has exactly one fate, and good lines beside it are untouched.
+"""Bad input of every kind: it never raises, every line has one fate, good lines beside it are untouched.
 
 The good lines are of account `acme`; whatever is made bad here belongs to nobody or to other calls.
 """
@@ -249,7 +249,7 @@ def _fates(desk: Desk, source: str, first_line: int, count: int) -> list[str]:
 
 @pytest.mark.parametrize("source", list(FILES))
 def test_every_bad_line_has_its_fate(desk: Desk, source: str) -> None:
-    """Truncated, binary, mistyped, impossible: each line is the record, the problem or the ignored one it is."""
+    """Truncated, binary, mistyped, impossible: each line is the record, problem or ignored line it is."""
     first_line = (desk.directory / FILES[source]).read_bytes().count(b"\n") + 1
     expected = cases(source)
     desk.put(FILES[source], *(line for line, _ in expected))
@@ -285,7 +285,7 @@ def test_problems_are_fit_to_be_shown(desk: Desk) -> None:
     ["123456789012345678", "9e15", "-9e15", "99999999999999999999", 2**63 - 1, 2**63, -(2**63), 1e18, 1e300],
 )
 def test_poisonous_numbers(desk: Desk, number: str | float) -> None:
-    """A number too large for anything, wherever numbers stand, is a problem or a record; no run ever fails of it."""
+    """A number too large for anything, wherever it stands, is a problem or a record; no run fails of it."""
     desk.put(FILES["edge"], *(
         proxied(n, **{key: number})
         for n, key in enumerate(
@@ -497,7 +497,7 @@ NOISE = st.tuples(st.sampled_from(sorted(FILES)), st.binary(max_size=60))
 @given(st.lists(st.one_of(mutated(), NOISE), min_size=5, max_size=60))
 @example([(source, bytes(range(256))) for source in FILES])
 def test_anything_at_all_has_one_fate(lines: list[tuple[str, bytes]]) -> None:
-    """Arbitrary bytes and mutated lines in all four logs: nothing raises, fates add up, the good call stands."""
+    """Arbitrary bytes and mutated lines in all logs: nothing raises, fates add up, the good call stands."""
     with TemporaryDirectory() as directory:
         desk = _good(Desk(Path(directory)))
         for source, line in lines:

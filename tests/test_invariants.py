@@ -116,20 +116,36 @@ def test_every_invariant_is_broken_here() -> None:
 
 @pytest.mark.parametrize(("name", "statement"), CASES)
 def test_broken_books_are_rolled_back(
-    tmp_path: Path, tamper: Callable[[str], None], whole: Desk, monkeypatch: pytest.MonkeyPatch, name: str, statement: str
+    tmp_path: Path,
+    tamper: Callable[[str], None],
+    whole: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    statement: str,
 ) -> None:
     """The run fails and says which; figures and spend counters stay; lines read stay; the next run recovers."""
     desk = _first(tmp_path)
     before, spend = _shown(desk), _spend(desk)
     _lost(desk, "c2", 2)
     tamper(statement)
-    with pytest.raises(BrokenInvariantError, match=f"invariant {name} is broken by .* last good figures stand"):
+    with pytest.raises(
+        BrokenInvariantError, match=f"invariant {name} is broken by .* last good figures stand"
+    ):
         desk.run(9 * HOUR_MIN)
     assert (_shown(desk), _spend(desk)) == (before, spend)
-    assert {row["call_id"] for row in rows(desk.config, "client_call")} == {"c1", "c1-again", "c2", "c2-again"}
+    assert {row["call_id"] for row in rows(desk.config, "client_call")} == {
+        "c1",
+        "c1-again",
+        "c2",
+        "c2-again",
+    }
     assert [row["outcome"] for row in rows(desk.config, "run")] == ["ok", "invariant"]
     found = counters(desk.config)
-    assert (found["runs_total", "ok"], found["runs_total", "invariant"], found["invariant_violations_total",]) == (1, 1, 1)
+    assert (
+        found["runs_total", "ok"],
+        found["runs_total", "invariant"],
+        found["invariant_violations_total",],
+    ) == (1, 1, 1)
 
     monkeypatch.undo()
     desk.run(9 * HOUR_MIN)

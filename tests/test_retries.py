@@ -490,7 +490,7 @@ def _crowd(rng: Random) -> Iterator[Row]:
     """Both lines of sixty calls within two minutes; some never end."""
     for number in range(60):
         second = rng.randrange(1200) / 10
-        started = {
+        started: Row = {
             "retry_count": rng.choice((None, None, 0, 1, 2)),
             "input_tokens": rng.choice((None, 1, 2, 3)),
         }

@@ -52,7 +52,9 @@ def _value(connection: duckdb.DuckDBPyConnection, text: str, *values: object) ->
         ("1e400", None), ("NaN", None), ("", None), ("one", None), ("Infinity", None), (None, None),
     ],
 )  # fmt: skip
-def test_text_becomes_nano_half_even(connection: duckdb.DuckDBPyConnection, text: str | None, nano: int | None) -> None:
+def test_text_becomes_nano_half_even(
+    connection: duckdb.DuckDBPyConnection, text: str | None, nano: int | None
+) -> None:
     """Decimal text is whole nano-units, ties to even; what is no number is nothing."""
     assert _value(connection, "SELECT nano($1::VARCHAR)", text) == nano
 
@@ -64,7 +66,9 @@ def test_text_becomes_nano_half_even(connection: duckdb.DuckDBPyConnection, text
         (INT64_MAX, INT64_MAX, INT64_MAX), (INT64_MAX, INT64_MAX - 1, INT64_MAX), (9 * 10**18, 10**18 - 1, 10**18),
     ],
 )  # fmt: skip
-def test_share_is_rounded_half_even(connection: duckdb.DuckDBPyConnection, amount: int, part: int, whole: int) -> None:
+def test_share_is_rounded_half_even(
+    connection: duckdb.DuckDBPyConnection, amount: int, part: int, whole: int
+) -> None:
     """A share is amount x part / whole, ties to even, also where the product needs 128 bits."""
     share = _value(connection, "SELECT share_of($1::BIGINT, $2::BIGINT, $3::BIGINT)", amount, part, whole)
     assert share == round(Fraction(amount * part, whole))
@@ -82,7 +86,11 @@ def test_share_of_anything(connection: duckdb.DuckDBPyConnection, amount: int, p
 
 
 def _shares(
-    connection: duckdb.DuckDBPyConnection, billed_nano: int, billed_micro: int, logged_micro: int, own: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection,
+    billed_nano: int,
+    billed_micro: int,
+    logged_micro: int,
+    own: Mapping[str, int],
 ) -> dict[str, int]:
     """Part (a completion's id, `rest` or `unattributed`) -> its share of one settled bucket."""
     connection.register("full_bucket", pa.table({
@@ -191,7 +199,7 @@ def _crossing(desk: Desk, seconds: float, **more: Any) -> None:
 
 
 def test_usage_is_carried_to_the_period_it_began_in(desk: Desk) -> None:
-    """A bill by start: the call that crosses the border takes its cost from the earlier hour, at that price."""
+    """A bill by start: the call that crosses the border costs what the earlier hour's usage costs."""
     _crossing(desk, seconds=10)
     desk.bill("Output", 0, 2000, "0.01")
     desk.bill("Output", 1, 2000, "0.005")
@@ -268,7 +276,9 @@ def _lost(desk: Desk, call_id: str, minute: float, *, tokens: int, thinking: int
 # Settled ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("billed", "settled_at_once"), [(1000, True), (980, True), (979, False), (2000, True)])
+@pytest.mark.parametrize(
+    ("billed", "settled_at_once"), [(1000, True), (980, True), (979, False), (2000, True)]
+)
 def test_settled_at_98_percent_of_the_logs(desk: Desk, billed: int, settled_at_once: bool) -> None:
     """With 98 % of the logged usage billed a bucket is settled; with less, only 48 hours of the bill later."""
     _lost(desk, "a", 30, tokens=1000)
@@ -364,7 +374,11 @@ def test_day_is_one_bucket(desk: Desk) -> None:
     _lost(desk, "b", 20 * HOUR_MIN, tokens=1000)
     desk.run(DAY_MIN)
     (bucket,) = rows(desk.config, "bucket_current")
-    assert (bucket["logged_micro"], bucket["orphaned_nano"], bucket["settled"]) == (2 * 10**9, 10_000_000, True)
+    assert (bucket["logged_micro"], bucket["orphaned_nano"], bucket["settled"]) == (
+        2 * 10**9,
+        10_000_000,
+        True,
+    )
     assert [_row(desk, call_id)["cost_nano"] for call_id in "ab"] == [5_000_000, 5_000_000]
 
 
@@ -373,7 +387,9 @@ BILL_COLUMNS = ("price_class", "currency", "billed_micro", "billed_nano")
 
 
 def _plain(
-    connection: duckdb.DuckDBPyConnection, logged: Sequence[tuple[Any, ...]], billed: Sequence[tuple[Any, ...]]
+    connection: duckdb.DuckDBPyConnection,
+    logged: Sequence[tuple[Any, ...]],
+    billed: Sequence[tuple[Any, ...]],
 ) -> list[tuple[Any, ...]]:
     """One period's buckets (class, currency, billed, cost, logged), from what is logged and billed by class."""
     key = {
@@ -438,7 +454,9 @@ def test_two_currencies_in_one_bucket(connection: duckdb.DuckDBPyConnection) -> 
 def test_unit_of_another_kind_is_unattributed(desk: Desk) -> None:
     """Usage billed in a unit that the logs do not count is not shared out, and a problem says so."""
     _lost(desk, "a", 30, tokens=1000)
-    desk.bill("Output", 0, 1000, "0.01", usage={"amount": 1000, "unit": "seconds"}, export_time=at(90 * HOUR_MIN))
+    desk.bill(
+        "Output", 0, 1000, "0.01", usage={"amount": 1000, "unit": "seconds"}, export_time=at(90 * HOUR_MIN)
+    )
     desk.run(10 * DAY_MIN)
     bucket = _bucket(desk, 0)
     assert (bucket["settled"], bucket["unattributed_nano"], bucket["orphaned_nano"]) == (True, 10_000_000, 0)

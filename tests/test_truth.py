@@ -121,10 +121,10 @@ def _key(abort: TrueAbort) -> AbortKey:
 
 
 def _is_open(abort: TrueAbort, row: Row) -> bool:
-    """Whether the clocks alone had to tell if the last token was seen, and their errors are too large for that."""
+    """Whether only the clocks can tell if the last token was seen, and they are not good enough for that."""
     if abort.delivered_is_certain or abort.finished_at is None or row["ended_at_us"] is None:
         return False
-    return abs(row["ended_at_us"] - instant_us(abort.finished_at)) < SECOND_US
+    return bool(abs(row["ended_at_us"] - instant_us(abort.finished_at)) < SECOND_US)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0].replace(' ', '-')}-seed{case[1]}")
@@ -198,9 +198,7 @@ def test_cost_and_lost_money_are_right(found: Found) -> None:
 def _rounded(found: Found, abort: TrueAbort) -> int:
     """How many amounts of the abort were rounded: none where every token costs whole nano-units."""
     spec = found.world.spec
-    whole = not (
-        spec.credit_share or spec.fine_cost_share or spec.bill == "corrected" or spec.bill == "partial"
-    )
+    whole = not (spec.credit_share or spec.fine_cost_share or spec.bill in {"corrected", "partial"})
     whole = whole and not spec.unlogged_share
     return 0 if whole or abort.leaves is None else sum(map(bool, _tokens(abort)))
 
@@ -214,7 +212,7 @@ def _tokens(abort: TrueAbort) -> tuple[int, ...]:
 
 
 def test_bounds_hold_the_truth(found: Found) -> None:
-    """low <= best <= high; where what was delivered is certain, the bounds are the amount itself."""
+    """Low <= best <= high; where what was delivered is certain, the bounds are the amount itself."""
     for abort, row in found.pairs:
         if row["orphaned_nano"] is None:
             continue
@@ -232,7 +230,7 @@ def _under_billed(found: Found, abort: TrueAbort) -> bool:
 
 
 def test_avoidable_money_is_what_came_after_the_abort(found: Found) -> None:
-    """What was generated after the abort, counted from the receipt where no first byte is known, is avoidable."""
+    """Avoidable is what came after the abort, counted from the receipt where no first byte is known."""
     if found.world.spec.skew_ms:
         pytest.skip("the truth's clock is not the observers' clocks")
     for abort, row in found.pairs:
@@ -288,7 +286,7 @@ def _true_key(bucket: TrueBucket) -> BucketKey:
 
 
 def test_identity_holds_in_every_settled_bucket(found: Found) -> None:
-    """billed = delivered + orphaned + cut_short + failed + unattributed, to the last nano-unit."""
+    """Billed = delivered + orphaned + cut_short + failed + unattributed, to the last nano-unit."""
     for row in found.buckets:
         if row["billed_nano"] is not None:
             assert row["billed_nano"] == sum(row[part] for part in PARTS), row

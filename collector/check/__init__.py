@@ -24,7 +24,7 @@ from collector.config import (
     SourceConfig,
 )
 from collector.costing import prices
-from collector.ledger import dialect
+from collector.ledger import append, dialect
 from collector.ledger.append import Stage
 from collector.problems import Problem
 from collector.reading import QUOTA, lister_of, mapping, query_of
@@ -199,7 +199,7 @@ def _map(
         if not lines.num_rows:
             continue
         dialect.set_variables(engine, {"source": source.name, "file_id": 1, "batch_id": 1})
-        engine.register("line_batch", lines)
+        engine.register("line_batch", append.with_file(lines, 1))
         stage(engine)
         for fate, count, line_no in dialect.run(engine, PACKAGE, "fate"):
             kind = {None: "record", "ignored": "ignored"}.get(fate, "problem")

@@ -6,10 +6,11 @@ to lose a line: the four counts add up to the lines read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from collector.ledger import dialect
@@ -70,67 +71,44 @@ def take_all(
 ) -> Iterator[Taken]:
     """Take `deliveries` of one source in as records of `kind`, each with its place, and say what became of them.
 
-    `values` holds run_id, now_us and provider. Lines are parsed into a table in memory, until enough are together for a
-    commit. When the source fails on the way, what had been read by then is kept.
+    `values` holds run_id, now_us and provider. Small pieces wait until enough are together for a commit. When the source fails on the way, what had been read by then is kept.
     """
     held: list[Delivery] = []
     rows = 0
-    for step in (f"staged_new_{kind}", "staged_problem_new", "staged_problem_clear"):
-        dialect.run(connection, PACKAGE, step)
     try:
         for delivery in deliveries:
-            _stage(connection, delivery, kind, stage, values)
-            held.append(replace(delivery, table=_NO_LINES))
+            held.append(delivery)
             rows += delivery.table.num_rows
             if rows >= ROWS_PER_COMMIT:
-                yield _commit(connection, held, kind, values)
+                yield _commit(connection, held, kind, stage, values)
                 held, rows = [], 0
     except (OSError, OperatingError):
         if held:
-            yield _commit(connection, held, kind, values)
+            yield _commit(connection, held, kind, stage, values)
         raise
     if held:
-        yield _commit(connection, held, kind, values)
-
-
-def _stage(
-    connection: duckdb.DuckDBPyConnection,
-    delivery: Delivery,
-    kind: str,
-    stage: Stage,
-    values: Mapping[str, Any],
-) -> None:
-    """Parse one delivery into the table that waits; the bad lines of it become problems with the next commit."""
-    if not delivery.table.num_rows:
-        return
-    dialect.set_variables(
-        connection, {"source": delivery.source, "file_id": delivery.file_id, "batch_id": 0}
-    )
-    connection.register("line_batch", delivery.table)
-    stage(connection)
-    dialect.run(connection, PACKAGE, f"stage_{kind}")
-    dialect.run(
-        connection,
-        PACKAGE,
-        f"invalid_{kind}",
-        {**values, "source": delivery.source, "path": delivery.path, "file_id": delivery.file_id},
-    )
-    connection.unregister("line_batch")
+        yield _commit(connection, held, kind, stage, values)
 
 
 def _commit(
-    connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, values: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    held: Sequence[Delivery],
+    kind: str,
+    stage: Stage,
+    values: Mapping[str, Any],
 ) -> Taken:
-    """One transaction: the staged records that are new, the problems, the counters, and every file's place."""
+    """One transaction: the records that are new, the problems, the counters, and every file's place."""
     source = held[0].source
     batch_id = progress(connection, "batch_id") + 1
     bound = {**values, "batch_id": batch_id, "source": source}
+    dialect.set_variables(connection, {"source": source, "batch_id": batch_id})
+    connection.register("staged_path", _paths(held))
+    connection.register("line_batch", _lines(held))
     connection.begin()
     try:
         for problem in (problem for delivery in held for problem in delivery.problems):
             _note(connection, problem, bound)
-        connection.register("staged_path", _paths(held))
-        taken = _take(connection, held, kind, bound)
+        taken = _take(connection, held, kind, stage, bound)
         check_counts(held, taken)
         set_progress(connection, "batch_id", batch_id)
         for delivery in held:
@@ -140,46 +118,85 @@ def _commit(
     except BaseException:
         connection.rollback()
         raise
+    connection.unregister("line_batch")
     connection.unregister("staged_path")
-    for step in (f"staged_new_{kind}", "staged_problem_clear"):
-        dialect.run(connection, PACKAGE, step)
     return taken
 
 
 def _take(
-    connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, bound: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    held: Sequence[Delivery],
+    kind: str,
+    stage: Stage,
+    bound: Mapping[str, Any],
 ) -> Taken:
-    """From staged lines to records: drop what was known, insert the rest, note what was wrong."""
-    records, invalid, ignored = dialect.run(connection, PACKAGE, f"fate_{kind}")[0]
-    dialect.run(connection, PACKAGE, "staged_problem_put")
-    repeated, conflicts = _repeated(connection, kind, bound) if records else (0, 0)
-    inserted = dialect.count(connection, PACKAGE, f"insert_{kind}", bound) if records else 0
-    if kind == "billing_line":  # bills have no keys: equal rows stay, and only the largest delivery counts
-        repeated = dialect.count(connection, PACKAGE, "repeated_billing_line", bound)
-        inserted -= repeated
+    """From lines to records: the quick way where no key stands twice, the careful one where some do."""
+    lines = sum(delivery.table.num_rows for delivery in held)
+    records = repeated = conflicts = invalid = 0
+    if lines:
+        stage(connection)
+        if kind != "billing_line" and _all_new(connection, kind, bound):
+            records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound)
+        else:
+            records, repeated, conflicts = _carefully(connection, kind, bound)
+        if records + repeated < lines:
+            invalid = _invalid(connection, kind, stage, bound, quick=not repeated)
     return Taken(
-        new=inserted,
+        new=records,
         duplicate=repeated - conflicts,
         problem=invalid + conflicts + sum(delivery.line_problems for delivery in held),
-        ignored=ignored + sum(delivery.blank for delivery in held),
+        ignored=lines - records - repeated - invalid + sum(delivery.blank for delivery in held),
     )
 
 
-def _repeated(
+def _all_new(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]) -> bool:
+    """Whether no waiting line has the key of another, or of one of the same hours in the ledger."""
+    dialect.run(connection, PACKAGE, "fresh_key")
+    twice, low, high = dialect.run(connection, PACKAGE, "fresh_key_twice")[0]
+    if twice or low is None:
+        return False
+    window = {**bound, "from_us": low - HOUR_US, "to_us": high + HOUR_US}
+    return not dialect.count(connection, PACKAGE, f"known_{kind}", window)
+
+
+def _carefully(
     connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Find the staged records whose key stood already: how many, and how many of them contradict it."""
-    dialect.run(connection, PACKAGE, "repeated_none")
-    if kind == "billing_line":
-        return 0, 0
-    low, high, _, _ = dialect.run(connection, PACKAGE, f"extent_{kind}")[0]
-    dialect.run(
-        connection, PACKAGE, f"repeated_{kind}", {**bound, "from_us": low - HOUR_US, "to_us": high + HOUR_US}
-    )
+) -> tuple[int, int, int]:
+    """Take in what is new, where some lines repeat others: how many were new, repeated, and contradicting."""
+    dialect.run(connection, PACKAGE, f"stage_{kind}")
+    if kind == "billing_line":  # bills have no keys: equal rows stay, and only the largest delivery counts
+        inserted = dialect.count(connection, PACKAGE, "insert_billing_line", bound)
+        repeated = dialect.count(connection, PACKAGE, "repeated_billing_line", bound)
+        return inserted - repeated, repeated, 0
+    low, high = dialect.run(connection, PACKAGE, f"extent_{kind}")[0]
+    window = {**bound, "from_us": (low or 0) - HOUR_US, "to_us": (high or 0) + HOUR_US}
+    dialect.run(connection, PACKAGE, f"repeated_{kind}", window)
     repeated, conflicts = dialect.run(connection, PACKAGE, "repeated_count")[0]
     if conflicts:
         dialect.run(connection, PACKAGE, "conflicting_line", bound)
-    return repeated, conflicts
+    return dialect.count(connection, PACKAGE, f"insert_{kind}", bound), repeated, conflicts
+
+
+def _invalid(
+    connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bound: Mapping[str, Any], *, quick: bool
+) -> int:
+    """Put the bad lines on record; where the others went in the quick way, only what they left is parsed again."""
+    if quick and kind != "billing_line":
+        rest = connection.execute(dialect.sql(PACKAGE, f"leftover_{kind}"), {"batch_id": bound["batch_id"]})
+        connection.register("line_batch", rest.to_arrow_table())
+        stage(connection)
+    return dialect.count(connection, PACKAGE, "invalid_line", bound)
+
+
+def _lines(held: Sequence[Delivery]) -> pa.Table:
+    """All lines of the deliveries: file_id, line_no, line."""
+    return pa.concat_tables([with_file(delivery.table, delivery.file_id) for delivery in held])
+
+
+def with_file(lines: pa.Table, file_id: int) -> pa.Table:
+    """`lines` (line_no, line) with the file that they stand in, chunk by chunk."""
+    ids = [pa.array(np.full(len(chunk), file_id)) for chunk in lines["line"].chunks]
+    return lines.add_column(0, "file_id", pa.chunked_array(ids, pa.int64()))
 
 
 def _paths(held: Sequence[Delivery]) -> pa.Table:
@@ -188,9 +205,6 @@ def _paths(held: Sequence[Delivery]) -> pa.Table:
     return pa.table(
         {"file_id": pa.array(known.keys(), pa.int64()), "path": pa.array(known.values(), pa.string())}
     )
-
-
-_NO_LINES = pa.table({"line_no": pa.array([], pa.int64()), "line": pa.array([], pa.string())})
 
 
 def _note(connection: duckdb.DuckDBPyConnection, problem: Problem, bound: Mapping[str, Any]) -> None:

@@ -71,7 +71,7 @@ def set_variables(connection: duckdb.DuckDBPyConnection, values: Mapping[str, An
 _SET_VARIABLE = {
     name: f"SET VARIABLE {name} = $1"
     for name in (
-        "source", "provider", "service", "file_id", "batch_id", "run_id", "field_shape", "cached_inside",
+        "source", "provider", "service", "file_id", "batch_id", "run_id", "field_shape", "key_shape", "cached_inside",
         "thinking_inside", "now_us", "horizon_us", "skew_us",
     )
 }  # fmt: skip

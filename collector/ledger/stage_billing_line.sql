@@ -1,2 +1,2 @@
--- One row per line of the delivery, with its fate; kept in memory until enough are together for one commit.
-INSERT INTO staged_billing_line BY NAME SELECT * FROM parsed
+-- One row per waiting line, with its fate, where some of them repeat others and have to be looked at.
+CREATE OR REPLACE TEMP TABLE staged_billing_line AS SELECT * FROM parsed

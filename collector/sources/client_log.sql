@@ -2,12 +2,13 @@
 CREATE OR REPLACE TEMP VIEW client_log_parsed AS
 WITH field AS (
     SELECT
+        file_id,
         line_no,
         CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, '{"event":"VARCHAR","call_id":"VARCHAR","at":"VARCHAR","service":"VARCHAR","provider":"VARCHAR","account":"VARCHAR","model":"VARCHAR","operation":"VARCHAR","stream":"VARCHAR","request_id":"VARCHAR","trace_id":"VARCHAR","span_id":"VARCHAR","response_id":"VARCHAR","retry_of":"VARCHAR","retry_count":"VARCHAR","process":"VARCHAR","input_tokens":"VARCHAR","max_output_tokens":"VARCHAR","request_bytes":"VARCHAR","outcome":"VARCHAR","reason":"VARCHAR","status_code":"VARCHAR","bytes_received":"VARCHAR","output_tokens_received":"VARCHAR"}')) END AS v
     FROM line_batch
 ),
 typed AS (
-    SELECT line_no, v, instant_us(v.at) AS at_us FROM field
+    SELECT file_id, line_no, v, instant_us(v.at) AS at_us FROM field
 )
 SELECT
     getvariable('source')::VARCHAR AS source,
@@ -40,7 +41,7 @@ SELECT
     NULL::BIGINT AS first_byte_at_us,
     NULL::BIGINT AS upstream_bytes,
     whole(v.retry_count) AS retry_count,
-    getvariable('file_id')::BIGINT AS file_id,
+    file_id,
     line_no,
     getvariable('batch_id')::BIGINT AS batch_id,
     CASE

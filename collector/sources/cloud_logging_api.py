@@ -183,8 +183,8 @@ def told(project: str, failure: Exception) -> CallError:
     said = excerpt(str(getattr(failure, "message", "") or failure))
     match failure:
         case api.TooManyRequests():
-            why = f"the {CALLS_A_MINUTE_MAX} entries.list calls a minute that Google allows are used up ({said}): "
-            why += "something else reads this project's logs too. Let it call less, or lower "
+            why = f"the {CALLS_A_MINUTE_MAX} entries.list calls a minute that Google allows are used up "
+            why += f"({said}). Something else reads this project too: let it call less, or lower "
             return CallError(f"{where}: {why}calls_per_minute here; the place is kept")
         case api.Forbidden():
             why = (

@@ -42,7 +42,7 @@ SELECT
     price_class,
     log_name,
     insert_id,
-    getvariable('file_id')::BIGINT AS file_id,
+    file_id,
     line_no,
     getvariable('batch_id')::BIGINT AS batch_id,
     CASE

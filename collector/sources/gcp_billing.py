@@ -56,18 +56,19 @@ def _reading(row: Sequence[str], rules: Sequence[skus.SkuRule], fallback: str | 
 def _respell(connection: duckdb.DuckDBPyConnection) -> None:
     """Write numbers with very many digits as text, in the lines that have one, so that no double rounds them."""
     long = {
-        line_no: _quoted(line)
-        for line_no, line in dialect.run(connection, PACKAGE, "long_number")
+        (file_id, line_no): _quoted(line)
+        for file_id, line_no, line in dialect.run(connection, PACKAGE, "long_number")
         if _quoted(line)
     }
     if not long:
         return
     batch = connection.table("line_batch").to_arrow_table()
+    places = zip(batch["file_id"].to_pylist(), batch["line_no"].to_pylist(), strict=True)
     lines = [
-        long.get(line_no, line)
-        for line_no, line in zip(batch["line_no"].to_pylist(), batch["line"].to_pylist(), strict=True)
+        long.get(place, line) for place, line in zip(places, batch["line"].to_pylist(), strict=True)
     ]
-    connection.register("line_batch", pa.table({"line_no": batch["line_no"], "line": lines}))
+    respelt = pa.table({"file_id": batch["file_id"], "line_no": batch["line_no"], "line": lines})
+    connection.register("line_batch", respelt)
 
 
 def _quoted(line: str) -> str | None:

@@ -2,7 +2,7 @@
 CREATE OR REPLACE TEMP VIEW gcp_billing_parsed AS
 WITH typed AS (
     SELECT
-        f.line_no, f.v, r.*,
+        f.file_id, f.line_no, f.v, r.*,
         nano(f.v.cost) AS cost_nano,
         list_sum(list_transform(f.v.credits, c -> coalesce(nano(c.amount), 0))) AS credit_nano,
         len(list_filter(f.v.credits, c -> nano(c.amount) IS NULL)) AS bad_credits,
@@ -35,7 +35,7 @@ SELECT
     export_at_us,
     v.cost_type AS cost_type,
     md5(v::VARCHAR) AS row_hash,
-    getvariable('file_id')::BIGINT AS file_id,
+    file_id,
     line_no,
     getvariable('batch_id')::BIGINT AS batch_id,
     CASE

@@ -4,6 +4,7 @@ WITH
 -- nginx writes "" or "-" for none, and lists ("502, 200" or "0.1 : 0.2") where it asked several upstreams.
 value AS (
     SELECT
+        file_id,
         line_no,
         v,
         nullif(nullif(v.request_id, ''), '-') AS request_id,
@@ -67,7 +68,7 @@ SELECT
     whole(j.upstream_bytes) AS upstream_bytes,
     -- the SDKs of OpenAI and Anthropic say in this header which retry a request is
     whole(j.v.http_x_stainless_retry_count) AS retry_count,
-    getvariable('file_id')::BIGINT AS file_id,
+    j.file_id,
     j.line_no,
     getvariable('batch_id')::BIGINT AS batch_id,
     CASE

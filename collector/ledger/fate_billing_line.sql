@@ -1,4 +1,0 @@
--- One row: how many staged lines are records, invalid, and of no interest.
-SELECT
-    count(*) FILTER (fate IS NULL), count(*) FILTER (fate <> 'ignored'), count(*) FILTER (fate = 'ignored')
-FROM staged_billing_line

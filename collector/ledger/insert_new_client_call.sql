@@ -1,0 +1,2 @@
+-- One row per waiting line that tells a record, where none of them repeats another.
+INSERT INTO client_call BY NAME SELECT * EXCLUDE (fate) FROM parsed WHERE fate IS NULL

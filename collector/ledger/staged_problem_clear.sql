@@ -1,2 +1,0 @@
--- One row per invalid line that has been committed.
-DELETE FROM staged_problem
