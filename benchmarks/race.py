@@ -1,10 +1,11 @@
 """What matching by time and size costs: one pass over the same files with it, and with nothing but ids.
 
 In: how many calls, how many rounds. Out: medians of wall time, CPU time and peak memory, with and without the
-race, and their ratio. Half of the backend's entries have no id that a client knows; one call in fifty is left.
-Each run is a process of its own.
+race, and their ratio. Half of the backend's entries have no id that a client knows; one call in fifty is
+left. Each run is a process of its own.
 
-Use: python -m benchmarks.race [--calls 1000000:1 --calls 10000000:1 ...] [--gap-us 50000] [--folder DIR]
+Use: python -m benchmarks.race [--calls 1000000:1 --calls 10000000:1 ...] [--gap-us 50000]
+     [--folder DIR]
 """
 
 import argparse
@@ -102,12 +103,14 @@ def one_pass(root: Path, *, race: bool) -> dict[str, Any]:
     for old in root.glob("ledger.duckdb*"):
         old.unlink()
     if not race:
-        steps._race = _no_race
+        vars(steps)["_race"] = _no_race
     began = time.perf_counter()
     pipeline.run_once(settings, now_us=END_US + 2 * HOUR_US)
     seconds = time.perf_counter() - began
     with duckdb.connect(str(settings.ledger_path), read_only=True) as connection:
-        probable = connection.table("chosen_match").filter("evidence = 'probable'").count("*").fetchall()[0][0]
+        probable = (
+            connection.table("chosen_match").filter("evidence = 'probable'").count("*").fetchall()[0][0]
+        )
         suspects = connection.table("suspect").count("*").fetchall()[0][0]
     return {"seconds": seconds, "probable": probable, "suspects": suspects}
 

@@ -185,7 +185,8 @@ class Desk:
     def ended(self, call_id: str, minute: float, *, file: str = "client/a.jsonl", **more: Any) -> None:
         """The ended line of a call: left by Ctrl-C before anything came, unless `more` says otherwise."""
         self.put(file, {
-            "event": "ended", "call_id": call_id, "at": at(minute), "outcome": "aborted", "reason": "interrupt",
+            "event": "ended", "call_id": call_id, "at": at(minute), "outcome": "aborted",
+            "reason": "interrupt",
             "bytes_received": 0, "output_tokens_received": 0, **more,
         })  # fmt: skip
 
@@ -212,7 +213,7 @@ class Desk:
     def bill(
         self, kind: str, hour: int, tokens: float, cost: str, *, file: str = "billing/a.jsonl", **more: Any
     ) -> None:
-        """A row of the bill: `tokens` of a usage kind ("Input", "Output", ...) in the hour that `hour` begins."""
+        """A row of the bill: `tokens` of a kind ("Input", "Output", ...) in the hour that `hour` begins."""
         self.put(file, {
             "service": {"id": "C7E2-9256-1C43", "description": "Vertex AI"},
             "sku": {"id": "1", "description": f"Acme acme-chat-1 {kind} Tokens"}, "project": {"id": "acme"},

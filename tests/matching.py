@@ -1,7 +1,8 @@
-"""What the tests of matching by time and size share: many worlds in one ledger, and how well it found their pairs.
+"""What the tests of matching by time and size share: many worlds in one ledger, and how well it did.
 
-In: worlds that know the truth, and a ledger that has read them. Out: precision, recall, the error of the lost
-total, and each probability with whether its pair was right. Nothing here decides how good is good enough.
+In: worlds that know the truth, and a ledger that has read them. Out: precision, recall, the error of the
+lost total, and each probability with whether its pair was right. Nothing here decides how good is good
+enough.
 """
 
 import statistics
@@ -9,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 from collector import pipeline
 from collector.config import Config, load
 from collector.records import instant_us
-from tests.helpers import NANO, Row, rows, run
+from tests.helpers import MINUTE_US, NANO, Row, rows, run
 from tests.world import World
 from tests.world_lines import Line
 from tests.world_truth import TrueAbort
@@ -32,7 +34,7 @@ def start_of(seed: int) -> datetime:
 
 
 def together(worlds: Sequence[World]) -> World:
-    """The lines of several worlds as those of one, in the order of their arrival; its truth is the first one's."""
+    """The lines of several worlds as those of one, by arrival; its truth is the first one's alone."""
     lines = sorted((line for world in worlds for line in world.lines), key=lambda line: line.arrives_us)
     numbered = tuple(line._replace(order=number) for number, line in enumerate(lines))
     return replace(worlds[0], lines=numbered, as_of=max(world.as_of for world in worlds))
@@ -149,7 +151,8 @@ def _count(score: Score, found: str | None, true: str | None) -> None:
 
 def _count_extra(worlds: Sequence[World], scores: Sequence[Score], row: Row) -> None:
     """A row of no true abort belongs to the world that began last before it."""
-    begun = [number for number, world in enumerate(worlds) if world.spec.start_us <= row["started_at_us"] + 60_000_000]
+    by_then_us = row["started_at_us"] + MINUTE_US  # clocks are off by less
+    begun = [number for number, world in enumerate(worlds) if world.spec.start_us <= by_then_us]
     score = scores[max(begun, key=lambda number: worlds[number].spec.start_us)]
     score.wrong += row["completion_id"] is not None
     score.found_lost += Fraction(row["orphaned_nano"] or 0, NANO)
@@ -177,7 +180,7 @@ def calibration(sure: Iterable[tuple[float, bool]], edges: Sequence[float]) -> l
     """For each bin of probabilities: the mean probability, the share that was right, and how many."""
     found = []
     kept = list(sure)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = [(p, right) for p, right in kept if low <= p < high]
         if inside:
             mean = statistics.fmean(p for p, _ in inside)

@@ -4,7 +4,6 @@ The good lines are of account `acme`; whatever is made bad here belongs to nobod
 """
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,192 +13,28 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from collector.problems import EXCERPT_CHARS_MAX
-from tests.helpers import DESK_CONFIG, T0_US, Desk, Row, at, rows, source_counts, verdicts
+from tests.garbage import (
+    FILES,
+    IGNORED,
+    MAKERS,
+    NEW,
+    PROBLEM,
+    billed,
+    cases,
+    completion,
+    ended,
+    proxied,
+    started,
+)
+from tests.helpers import DESK_CONFIG, Desk, Row, at, rows, source_counts, verdicts
 
-FILES = {
-    "app": "client/a.jsonl", "edge": "nginx/a.json", "backend": "backend/a.jsonl", "bill": "billing/a.jsonl",
-}  # fmt: skip
 TABLES = {
     "app": "client_call",
     "edge": "client_call",
     "backend": "backend_completion",
     "bill": "billing_line",
 }
-NEW, PROBLEM, IGNORED, DUPLICATE = "new", "problem", "ignored", "duplicate"
-HUGE = 10**30
-DEEP = 100_000
 READ_MIN, LATER_MIN = 100.0, 100_000.0
-
-Case = tuple[bytes, str]
-
-
-def started(number: int, **more: Any) -> Row:
-    """A started line of a call of its own."""
-    return {
-        "event": "started", "call_id": f"g{number}", "at": at(1), "service": "chat", "provider": "gcp.vertex_ai",
-        "account": "other", "model": "acme-chat-1", "stream": True, "request_id": f"g{number}", **more,
-    }  # fmt: skip
-
-
-def ended(number: int, **more: Any) -> Row:
-    """An ended line of a call of its own."""
-    return {
-        "event": "ended",
-        "call_id": f"g{number}",
-        "at": at(2),
-        "outcome": "aborted",
-        "reason": "timeout",
-        **more,
-    }
-
-
-def proxied(number: int, **more: Any) -> Row:
-    """A line of nginx about a call that its client left."""
-    return {
-        "msec": f"{T0_US / 1e6 + 60:.3f}", "request_id": f"g{number}", "request_method": "POST",
-        "request_uri": "/v1/models/acme-chat-1:generateContent", "status": "499", "request_time": "9.000",
-        "bytes_sent": "0", "request_completion": "", "upstream_header_time": "-", "upstream_bytes_received": "0", **more,
-    }  # fmt: skip
-
-
-def completion(number: int, usage: Mapping[str, Any] | None = None, **more: Any) -> Row:
-    """An entry of the backend; `more` goes into its payload."""
-    tokens = {"input_tokens": 10, "output_tokens": 20, **(usage or {})}
-    return {
-        "insertId": f"g{number}", "logName": "log", "timestamp": at(3), "httpRequest": {"latency": "9.5s"},
-        "jsonPayload": {
-            "completion_id": f"g{number}", "request_id": f"g{number}", "model": "acme-chat-1", "stream": True,
-            "status": "ok", "usage": tokens, **more,
-        },
-        "resource": {"labels": {"project_id": "other"}},
-    }  # fmt: skip
-
-
-def billed(number: int, **more: Any) -> Row:
-    """A row of the bill."""
-    return {
-        "service": {"description": "Vertex AI"}, "sku": {"description": "Acme acme-chat-1 Output Tokens"},
-        "project": {"id": "other"}, "usage_start_time": at(0), "usage_end_time": at(60), "export_time": at(90),
-        "cost": "0.1", "currency": "USD", "usage": {"amount": 1000 + number, "unit": "count"}, "credits": [], **more,
-    }  # fmt: skip
-
-
-MAKERS: dict[str, Callable[[int], Row]] = {
-    "app": started, "edge": proxied, "backend": completion, "bill": billed,
-}  # fmt: skip
-COUNTS = [
-    (-1, PROBLEM), (1.5, PROBLEM), (HUGE, PROBLEM), (2**63, PROBLEM), (-(2**63), PROBLEM), (True, PROBLEM),
-    ([1], PROBLEM), ({"a": 1}, PROBLEM), ("plenty", PROBLEM), ("1e400", PROBLEM), (float("nan"), PROBLEM),
-    (float("inf"), PROBLEM), ("NaN", PROBLEM), (0, NEW), (12.0, NEW), ("12", NEW), (None, NEW),
-]  # fmt: skip
-TIMES = [
-    "2026-13-45T99:00:00Z", "yesterday", "", "1999-12-31T23:59:59Z", "2101-01-01T00:00:00Z", 12345, None, [],
-    "infinity", "epoch", "2026-11-20T25:00:00Z", "-5000-01-01T00:00:00Z", "99999999999-01-01T00:00:00Z",
-]  # fmt: skip
-
-
-def plain(source: str) -> list[Case]:
-    """What is no record in any log."""
-    good = json.dumps(MAKERS[source](0)).encode()
-    return [
-        (b'{"a', PROBLEM), (good[: len(good) // 2], PROBLEM), (good[:-1], PROBLEM), (good + good, PROBLEM),
-        (b"\x00\xff\xfe\x80", PROBLEM), (b"\x00", PROBLEM), (b"\xed\xa0\x80", PROBLEM), (b"null", PROBLEM),
-        (b"true", PROBLEM), (b'"a text"', PROBLEM), (b"42", PROBLEM), (b"[1,2]", PROBLEM), (b"[" + good + b"]", PROBLEM),
-        (b"", IGNORED), (b"  \t ", IGNORED), (b"\r", IGNORED), (b"{}", IGNORED), (b'{"other": 1}', IGNORED),
-        (b"[" * DEEP, PROBLEM), (b'{"a":' * DEEP, PROBLEM), (b"x" * 20_000_000, PROBLEM), (b"NaN", PROBLEM),
-        (b"1e400", PROBLEM), (b"\xef\xbb\xbf", PROBLEM), (b"// no comments", PROBLEM),
-    ]  # fmt: skip
-
-
-def cases(source: str) -> list[Case]:
-    """(line, fate) for that source."""
-    numbers = iter(range(1, 10**6))
-    made: list[tuple[Row, str]] = []
-    if source == "app":
-        for key in ("input_tokens", "max_output_tokens", "request_bytes"):
-            made += [(started(next(numbers), **{key: value}), fate) for value, fate in COUNTS]
-        for key in ("bytes_received", "output_tokens_received", "status_code"):
-            made += [(ended(next(numbers), **{key: value}), fate) for value, fate in COUNTS]
-        made += [(started(next(numbers), at=time), PROBLEM) for time in TIMES]
-        made += [(started(next(numbers), stream=value), PROBLEM) for value in ("perhaps", 1, [], {})]
-        made += [(ended(next(numbers), outcome=value), PROBLEM) for value in ("lost", None, 1, ["aborted"])]
-        made += [(ended(next(numbers), reason=value), PROBLEM) for value in ("boredom", 7, {})]
-        made += [(started(next(numbers), call_id=value), PROBLEM) for value in ("", None, {}, [])]
-        made += [(started(next(numbers), model={}), PROBLEM), (ended(next(numbers), reason=None), NEW)]
-        made += [
-            (started(next(numbers), at="2026-11-20T01:00:00+01:00"), NEW),
-            (started(next(numbers), more={"a": [1]}), NEW),
-        ]
-    elif source == "edge":
-        for key in ("status", "bytes_sent"):
-            made += [(proxied(next(numbers), **{key: v}), f) for v, f in COUNTS if v is not None]
-        made += [
-            (proxied(next(numbers), msec=v), PROBLEM)
-            for v in ("", "-", "x", "-1", "1e400", "NaN", 17, HUGE, [])
-        ]
-        made += [
-            (proxied(next(numbers), request_time=v), PROBLEM) for v in ("", "-", "x", "-1", "NaN", HUGE, {})
-        ]
-        made += [(proxied(next(numbers), bytes_sent=v), NEW) for v in ("", "-", None)]
-        made += [(proxied(next(numbers), request_id=v), PROBLEM) for v in ("", "-", None)]
-        made += [(proxied(next(numbers), request_uri=v), IGNORED) for v in ("/", "/healthz", "*", "")]
-        made += [(proxied(next(numbers), request_method="GET"), IGNORED)]
-        made += [(proxied(next(numbers), http_traceparent=v), NEW) for v in ("00-x-y-z", "0" * 55, "-", "")]
-    elif source == "backend":
-        for key in ("input_tokens", "output_tokens"):
-            made += [(completion(next(numbers), {key: value}), fate) for value, fate in COUNTS]
-        made += [(completion(next(numbers), {"cached_input_tokens": 11}), PROBLEM)]
-        made += [
-            (completion(next(numbers), {"cached_input_tokens": 10}), NEW),
-            (completion(next(numbers), {"images": -1}), PROBLEM),
-        ]
-        made += [(completion(next(numbers)) | {"timestamp": time}, PROBLEM) for time in TIMES]
-        made += [
-            (completion(next(numbers)) | {"httpRequest": {"latency": v}}, PROBLEM)
-            for v in ("soon", "-1s", "NaNs", "", "31536000s", HUGE, [1])
-        ]  # fmt: skip
-        made += [
-            (completion(next(numbers), stream="perhaps"), PROBLEM),
-            (completion(next(numbers), model=""), PROBLEM),
-        ]
-        made += [(completion(next(numbers), completion_id=v), PROBLEM) for v in ("",)]
-        made += [
-            (completion(next(numbers), status="exploded"), NEW),
-            (completion(next(numbers)) | {"httpRequest": None}, NEW),
-        ]
-        made += [
-            ({"insertId": "x", "timestamp": at(1), "textPayload": "hello"}, IGNORED),
-            ({"jsonPayload": "hello"}, IGNORED),
-        ]
-    else:
-        costs = ("", "x", None, [], {}, "NaN", "Infinity", "1e400", HUGE, "10000000000", "-10000000000", True)
-        made += [(billed(next(numbers), cost=v), PROBLEM) for v in costs]
-        made += [
-            (billed(next(numbers), cost=v), NEW) for v in (0, -1, "-0.5", 1e-12, "0.123456789012345678", 12)
-        ]
-        made += [(billed(next(numbers), currency=v), PROBLEM) for v in (None, "", "DOLLAR", "$")]
-        made += [(billed(next(numbers), usage_start_time=v), PROBLEM) for v in TIMES]
-        made += [(billed(next(numbers), usage_end_time=v), PROBLEM) for v in (*TIMES, at(0), at(-60))]
-        made += [(billed(next(numbers), export_time=v), PROBLEM) for v in ("yesterday", 12345, "infinity")]
-        made += [
-            (billed(next(numbers), credits=v), PROBLEM)
-            for v in ([{"amount": "x"}], [{"amount": "NaN"}], [{}])
-        ]
-        made += [
-            (billed(next(numbers), credits=v), NEW)
-            for v in (None, [], [{"amount": -0.01}], [{"amount": "-0.01"}])
-        ]
-        made += [
-            (billed(next(numbers), usage={"amount": v, "unit": "count"}), PROBLEM)
-            for v in ("x", "NaN", HUGE, [])
-        ]
-        made += [
-            (billed(next(numbers), usage=v), NEW)
-            for v in (None, {}, {"amount": 0}, {"amount": -5, "unit": "count"})
-        ]
-        made += [(billed(next(numbers), service=None), NEW), (billed(next(numbers), project=None), NEW)]
-        made += [(billed(next(numbers), sku=None), NEW)]
-    return [*plain(source), *((json.dumps(record).encode(), fate) for record, fate in made)]
 
 
 @pytest.fixture
@@ -268,7 +103,7 @@ def test_every_bad_line_has_its_fate(desk: Desk, source: str) -> None:
 
 
 def test_problems_are_fit_to_be_shown(desk: Desk) -> None:
-    """Every problem names file and line, says what is wrong, and quotes at most a short, printable excerpt."""
+    """Every problem names file and line, says what is wrong, and quotes a short, printable excerpt."""
     desk.put(FILES["app"], *(line for line, _ in cases("app")))
     desk.run(READ_MIN)
     found = [row for row in rows(desk.config, "problem") if row["kind"] != "started line missing"]
@@ -286,23 +121,19 @@ def test_problems_are_fit_to_be_shown(desk: Desk) -> None:
 )
 def test_poisonous_numbers(desk: Desk, number: str | float) -> None:
     """A number too large for anything, wherever it stands, is a problem or a record; no run fails of it."""
-    desk.put(FILES["edge"], *(
-        proxied(n, **{key: number})
-        for n, key in enumerate(
-            ("msec", "request_time", "upstream_header_time", "status", "bytes_sent", "upstream_bytes_received"), 100
-        )
-    ))  # fmt: skip
+    keys = ("msec", "request_time", "upstream_header_time", "status", "bytes_sent", "upstream_bytes_received")
+    desk.put(FILES["edge"], *(proxied(n, **{key: number}) for n, key in enumerate(keys, 100)))
     kinds = ("input_tokens", "cached_input_tokens", "output_tokens", "thinking_tokens", "images")
     for n, kind in enumerate(kinds, 200):
         desk.put(FILES["app"], started(n), ended(n, output_tokens_received=number, bytes_received=number))
         desk.put(FILES["backend"], completion(n, {kind: number}))
     desk.put(FILES["backend"], completion(300) | {"httpRequest": {"latency": f"{number}s"}})
-    for n, more in enumerate((
+    unlikely: list[Row] = [
         {"cost": number}, {"credits": [{"amount": number}]}, {"usage": {"amount": number, "unit": "count"}},
         {"cost": "9000000000", "usage": {"amount": 1e15, "unit": "count"}},
         {"cost": "9000000000", "credits": [{"amount": "-9000000000"}]},
-    ), 400):  # fmt: skip
-        desk.put(FILES["bill"], billed(n, **more))
+    ]  # fmt: skip
+    desk.put(FILES["bill"], *(billed(n, **more) for n, more in enumerate(unlikely, 400)))
     desk.run(READ_MIN)
     desk.run(LATER_MIN)
     _undisturbed(desk)
@@ -368,7 +199,7 @@ def test_empty_and_unreadable_files(desk: Desk) -> None:
 
 
 def test_call_that_ended_before_it_started(desk: Desk) -> None:
-    """An end before its start is read as it stands: the wait counts as none, and no amount leaves its bounds."""
+    """An end before its start is read as it stands: no wait is counted, and no amount leaves its bounds."""
     desk.put(FILES["app"], started(1), ended(1, at=at(-5)), started(2), ended(2, at=at(-5)))
     desk.put(FILES["backend"], completion(1), completion(2) | {"timestamp": at(-60)})
     desk.run(READ_MIN)

@@ -84,7 +84,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Told:
-    """A world; a ledger that read all of it in one run; another that read it in slices, and what it showed."""
+    """A world; a ledger that read it in one run; another that read it in slices, and what that showed."""
 
     world: World
     whole: Config
@@ -125,8 +125,12 @@ def test_slices_end_like_one_run(told: Told) -> None:
     assert buckets(told.sliced) == buckets(told.whole)
 
 
-def test_files_in_any_order_end_like_one_run(told: Told, tmp_path: Path) -> None:
+def test_files_in_any_order_end_like_one_run(
+    told: Told, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Whole files that arrive in any order, with runs in between, end in the same figures."""
+    if told.world.spec.bill_by == "start":
+        request.applymarker(pytest.mark.xfail(strict=True, reason="bugs.md #5"))
     world, whole = told.world, told.whole
     config = load(world.write(tmp_path / "there", 0.0).rename(tmp_path / "orphaned.yaml"))
     world.write(tmp_path / "there")
@@ -164,7 +168,8 @@ def test_settled_buckets_stay_settled(told: Told) -> None:
 
 def _bucket_key(row: Row) -> tuple[object, ...]:
     return tuple(row[name] for name in (
-        "provider", "account", "model", "usage_kind", "price_class", "currency", "usage_start_us", "usage_end_us",
+        "provider", "account", "model", "usage_kind", "price_class", "currency", "usage_start_us",
+        "usage_end_us",
     ))  # fmt: skip
 
 
@@ -273,7 +278,7 @@ def _total(config: Config, name: str, *labels: str) -> int:
 
 
 def test_pending_until_the_horizon_then_unmatched(desk: Desk) -> None:
-    """An abort without a completion is pending for 30 minutes after it, then unmatched; it is counted once."""
+    """An abort without a completion is pending for 30 minutes, then unmatched; it is counted once."""
     desk.started("c1", 0)
     desk.ended("c1", 1)
     for minute, verdict, counted in (
@@ -353,7 +358,7 @@ def test_vanished_that_turns_out_an_interrupt(desk: Desk) -> None:
 
 
 def test_process_that_wrote_on_had_not_vanished(desk: Desk) -> None:
-    """Where the process of a lost end writes on past the horizon, nothing is lost; a problem says so, once."""
+    """Where the process of a lost end writes on, nothing is lost; a problem says so, once."""
     desk.started("c1", 0, process="p1")
     desk.completion("c1", 1)
     desk.run(31)
@@ -367,7 +372,7 @@ def test_process_that_wrote_on_had_not_vanished(desk: Desk) -> None:
 
 
 def test_late_end_of_a_call_whose_process_wrote_on(desk: Desk) -> None:
-    """Its process wrote on, so nothing was taken as lost; the abort that is read later is an abort after all."""
+    """Its process wrote on, so nothing was lost; but the abort that is read later is one after all."""
     desk.started("c1", 0, process="p1")
     desk.started("c2", 50, process="p1")
     desk.ended("c2", 51, outcome="delivered", reason=None)
@@ -472,7 +477,7 @@ def test_bill_in_parts_settles_when_it_is_whole(desk: Desk) -> None:
 
 
 def test_delivery_read_twice_counts_once(desk: Desk) -> None:
-    """Equal rows count as often as in the one file that has most of them, in whichever order the files come."""
+    """Equal rows count as often as in the file that has most of them, in whichever order files come."""
     for day, (file, times) in enumerate(
         (("billing/a.jsonl", 1), ("billing/b.jsonl", 3), ("billing/c.jsonl", 2))
     ):

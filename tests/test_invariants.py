@@ -27,7 +27,9 @@ TAMPER: dict[str, dict[str, str]] = {
     },
     "lost_within_cost": {
         "below nothing": "UPDATE verdict_changed SET orphaned_nano = -1, orphaned_low_nano = -1",
-        "above the cost": "UPDATE verdict_changed SET orphaned_nano = cost_nano + 1, orphaned_high_nano = cost_nano + 1",
+        "above the cost": """
+            UPDATE verdict_changed SET orphaned_nano = cost_nano + 1, orphaned_high_nano = cost_nano + 1
+        """,
         "below its bounds": "UPDATE verdict_changed SET orphaned_low_nano = orphaned_nano + 1",
         "above its bounds": "UPDATE verdict_changed SET orphaned_high_nano = orphaned_nano - 1",
         "avoidable": "UPDATE verdict_changed SET avoidable_nano = orphaned_nano + 1",
@@ -49,7 +51,8 @@ TAMPER: dict[str, dict[str, str]] = {
     "shares_within": {
         "below nothing": """
             UPDATE bucket_changed
-            SET delivered_nano = delivered_nano - billed_nano - 1, unattributed_nano = unattributed_nano + billed_nano + 1
+            SET delivered_nano = delivered_nano - billed_nano - 1,
+                unattributed_nano = unattributed_nano + billed_nano + 1
         """,
     },
 }
@@ -120,10 +123,11 @@ def test_broken_books_are_rolled_back(
     tamper: Callable[[str], None],
     whole: Desk,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     name: str,
     statement: str,
 ) -> None:
-    """The run fails and says which; figures and spend counters stay; lines read stay; the next run recovers."""
+    """The run fails and says which; figures, counters and lines read stay; the next run recovers."""
     desk = _first(tmp_path)
     before, spend = _shown(desk), _spend(desk)
     _lost(desk, "c2", 2)

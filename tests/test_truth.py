@@ -140,7 +140,7 @@ def _found(world: World, directory: Path) -> Found:
 
 
 def test_every_abort_has_its_verdict(found: Found) -> None:
-    """The aborts that an id joins, and no others, are found by ids: verdict, reason, completion, money row."""
+    """The aborts that an id joins, and no others, are exact: verdict, reason, completion, money row."""
     exact = {key: row for key, row in found.by_abort.items() if row["evidence"] == "exact"}
     joined = {_key(abort): abort for abort in found.world.aborts if abort.joined_by != "none"}
     assert exact.keys() == joined.keys()
@@ -156,7 +156,7 @@ def test_every_abort_has_its_verdict(found: Found) -> None:
 
 
 def test_what_no_id_joins_is_unmatched_or_a_guess(found: Found) -> None:
-    """Without a common id an abort has no completion, or one that is called probable; every abort has one row."""
+    """Without a common id an abort has no completion, or a probable one; every abort has one row."""
     rest = {key: row for key, row in found.by_abort.items() if row["evidence"] != "exact"}
     assert len(found.by_abort) == len(found.verdicts)
     for row in rest.values():
@@ -178,7 +178,8 @@ def test_every_abort_tells_whose_it_is(found: Found) -> None:
             None if at is None else instant_us(at) for at in (abort.ended_at, abort.finished_at)
         )
         assert told == (
-            abort.provider, abort.account, abort.model, abort.service, abort.stream, abort.request_id, ended_us,
+            abort.provider, abort.account, abort.model, abort.service, abort.stream, abort.request_id,
+            ended_us,
             finished_us,
         ), abort  # fmt: skip
         assert row["match_probability"] == 1
@@ -270,7 +271,8 @@ def test_buckets_are_the_true_ones(found: Found) -> None:
 def _parts_agree(row: Row, bucket: TrueBucket, parts: Iterable[str], slack_nano: int) -> None:
     """Each part is the true one, but for the rounding of the shares in it."""
     truth = {
-        "delivered_nano": bucket.delivered, "orphaned_nano": bucket.orphaned, "cut_short_nano": bucket.cut_short,
+        "delivered_nano": bucket.delivered, "orphaned_nano": bucket.orphaned,
+        "cut_short_nano": bucket.cut_short,
         "failed_nano": bucket.failed, "unattributed_nano": bucket.unattributed,
     }  # fmt: skip
     for part in parts:

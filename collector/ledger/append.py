@@ -130,17 +130,23 @@ def _take(
     stage: Stage,
     bound: Mapping[str, Any],
 ) -> Taken:
-    """From lines to records: the quick way where no key stands twice, the careful one where some do."""
+    """From lines to records: the quick way for lines whose key stands once, the careful one for the others."""
     lines = sum(delivery.table.num_rows for delivery in held)
     records = repeated = conflicts = invalid = 0
     if lines:
         stage(connection)
-        if kind != "billing_line" and _all_new(connection, kind, bound):
-            records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound)
-        else:
+        if kind == "billing_line":
             records, repeated, conflicts = _carefully(connection, kind, bound)
-        if records + repeated < lines:
-            invalid = _invalid(connection, kind, stage, bound, quick=not repeated)
+            invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
+        else:
+            repeating = _part_repeating(connection, kind, bound)
+            records, invalid = _quickly(connection, kind, stage, bound)
+            if repeating is not None:
+                connection.register("line_batch", repeating)
+                stage(connection)
+                more, repeated, conflicts = _carefully(connection, kind, bound)
+                records += more
+                invalid += dialect.count(connection, PACKAGE, "invalid_line", bound)
     return Taken(
         new=records,
         duplicate=repeated - conflicts,
@@ -149,14 +155,35 @@ def _take(
     )
 
 
-def _all_new(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]) -> bool:
-    """Whether no waiting line has the key of another, or of one of the same hours in the ledger."""
+def _part_repeating(
+    connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]
+) -> pa.Table | None:
+    """Take the lines whose key stands more than once out of `line_batch`; None where there are none."""
     dialect.run(connection, PACKAGE, "fresh_key")
-    twice, low, high = dialect.run(connection, PACKAGE, "fresh_key_twice")[0]
-    if twice or low is None:
-        return False
-    window = {**bound, "from_us": low - HOUR_US, "to_us": high + HOUR_US}
-    return not dialect.count(connection, PACKAGE, f"known_{kind}", window)
+    low, high = dialect.run(connection, PACKAGE, "fresh_extent")[0]
+    window = {**bound, "from_us": (low or 0) - HOUR_US, "to_us": (high or 0) + HOUR_US}
+    if not dialect.count(connection, PACKAGE, f"known_{kind}", window):
+        return None
+    dialect.run(connection, PACKAGE, "repeating_line")
+    repeating = connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table()
+    plain = connection.execute(dialect.sql(PACKAGE, "line_plain")).to_arrow_table()
+    connection.register("line_batch", plain)
+    return repeating
+
+
+def _quickly(
+    connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bound: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Take in lines that repeat none: how many were records, and how many were bad."""
+    lines = connection.table("line_batch").count("*").fetchall()[0][0]
+    stage(connection)
+    records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound) if lines else 0
+    if records == lines:
+        return records, 0
+    rest = connection.execute(dialect.sql(PACKAGE, f"leftover_{kind}"), {"batch_id": bound["batch_id"]})
+    connection.register("line_batch", rest.to_arrow_table())
+    stage(connection)
+    return records, dialect.count(connection, PACKAGE, "invalid_line", bound)
 
 
 def _carefully(
@@ -175,17 +202,6 @@ def _carefully(
     if conflicts:
         dialect.run(connection, PACKAGE, "conflicting_line", bound)
     return dialect.count(connection, PACKAGE, f"insert_{kind}", bound), repeated, conflicts
-
-
-def _invalid(
-    connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bound: Mapping[str, Any], *, quick: bool
-) -> int:
-    """Put the bad lines on record; where the others went in the quick way, only what they left is parsed again."""
-    if quick and kind != "billing_line":
-        rest = connection.execute(dialect.sql(PACKAGE, f"leftover_{kind}"), {"batch_id": bound["batch_id"]})
-        connection.register("line_batch", rest.to_arrow_table())
-        stage(connection)
-    return dialect.count(connection, PACKAGE, "invalid_line", bound)
 
 
 def _lines(held: Sequence[Delivery]) -> pa.Table:

@@ -65,8 +65,9 @@ def _stage_key(connection: duckdb.DuckDBPyConnection, places: Mapping[str, Seque
     wanted = ("account", "completion_id", "log_name", "insert_id", "finished_at")
     shape = _shape(path for name in wanted for path in places[name])
     dialect.set_variables(connection, {"key_shape": json.dumps(shape)})
-    lines = connection.table("line_batch").select(SQLExpression(_PARSE_KEY).alias("v"))
-    field = lines.select(*(_first(places[name]).alias(name) for name in wanted))
+    place = (ColumnExpression("file_id"), ColumnExpression("line_no"))
+    lines = connection.table("line_batch").select(*place, SQLExpression(_PARSE_KEY).alias("v"))
+    field = lines.select(*place, *(_first(places[name]).alias(name) for name in wanted))
     connection.execute(_KEY_VIEW + field.sql_query())
 
 
