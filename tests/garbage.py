@@ -158,9 +158,7 @@ def _backend() -> list[Fated]:
     tokens = ("input_tokens", "output_tokens")
     latencies = ("soon", "-1s", "NaNs", "", "31536000s", HUGE, [1])
     return [
-        *_counts(
-            lambda number, key, value: completion(number, {key: value}), ("input_tokens", "output_tokens")
-        ),
+        *_counts(lambda number, key, value: completion(number, {key: value}), tokens),
         (completion(next(_NUMBERS), {"cached_input_tokens": 11}), PROBLEM),
         (completion(next(_NUMBERS), {"cached_input_tokens": 10}), NEW),
         (completion(next(_NUMBERS), {"images": -1}), PROBLEM),

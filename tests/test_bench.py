@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from benchmarks import ours, peer_duckdb, peer_pandas
+from benchmarks.tick import LAPS, PARTS, Stopwatch
 from benchmarks.traffic import END_US, Traffic
 from collector import config, pipeline
 
@@ -114,6 +115,18 @@ def test_a_tick_takes_in_what_follows(tmp_path: Path) -> None:
     with duckdb.connect(str(settings.ledger_path)) as ledger:
         settled = ledger.execute("SELECT count(*) FROM bucket_current WHERE settled").fetchall()[0][0]
     assert settled > 0
+
+
+def test_the_parts_of_a_tick_add_up(tmp_path: Path) -> None:
+    """The stopwatch finds every part that it times in the pipeline, and what it does not time is the rest."""
+    traffic = Traffic(tmp_path)
+    traffic.history(100)
+    settings = config.load(tmp_path / "orphaned.yaml")
+    watch = Stopwatch()
+    with watch.installed():
+        laps = watch.lap(lambda: pipeline.run_once(settings, now_us=END_US))
+    assert all(laps[part] > 0 for part in LAPS)
+    assert sum(laps[part] for part in (*PARTS.values(), "rest")) == pytest.approx(laps["wall"])
 
 
 def test_the_table_is_printed() -> None:

@@ -333,7 +333,6 @@ def test_anything_at_all_has_one_fate(lines: list[tuple[str, bytes]]) -> None:
         desk = _good(Desk(Path(directory)))
         for source, line in lines:
             desk.put(FILES[source], line)
-        desk.run(READ_MIN)
         desk.run(LATER_MIN)
         for source, file in FILES.items():
             counts = source_counts(desk.config, source)

@@ -139,14 +139,13 @@ def _take(
             records, repeated, conflicts = _carefully(connection, kind, bound)
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
-            repeating = _part_repeating(connection, kind, bound)
-            records, invalid = _quickly(connection, kind, stage, bound)
+            records, invalid = _quickly(connection, lines, kind, stage, bound)
+            repeating = _taken_back(connection, held, kind, bound) if records else None
             if repeating is not None:
                 connection.register("line_batch", repeating)
                 stage(connection)
                 more, repeated, conflicts = _carefully(connection, kind, bound)
-                records += more
-                invalid += dialect.count(connection, PACKAGE, "invalid_line", bound)
+                records += more - repeating.num_rows
     return Taken(
         new=records,
         duplicate=repeated - conflicts,
@@ -155,35 +154,32 @@ def _take(
     )
 
 
-def _part_repeating(
-    connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]
-) -> pa.Table | None:
-    """Take the lines whose key stands more than once out of `line_batch`; None where there are none."""
-    dialect.run(connection, PACKAGE, "fresh_key")
-    low, high = dialect.run(connection, PACKAGE, "fresh_extent")[0]
-    window = {**bound, "from_us": (low or 0) - HOUR_US, "to_us": (high or 0) + HOUR_US}
-    if not dialect.count(connection, PACKAGE, f"known_{kind}", window):
-        return None
-    dialect.run(connection, PACKAGE, "repeating_line")
-    repeating = connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table()
-    plain = connection.execute(dialect.sql(PACKAGE, "line_plain")).to_arrow_table()
-    connection.register("line_batch", plain)
-    return repeating
-
-
 def _quickly(
-    connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bound: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, lines: int, kind: str, stage: Stage, bound: Mapping[str, Any]
 ) -> tuple[int, int]:
-    """Take in lines that repeat none: how many were records, and how many were bad."""
-    lines = connection.table("line_batch").count("*").fetchall()[0][0]
-    stage(connection)
-    records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound) if lines else 0
+    """Take in every line that tells a record: how many did, and how many were bad."""
+    records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound)
     if records == lines:
         return records, 0
     rest = connection.execute(dialect.sql(PACKAGE, f"leftover_{kind}"), {"batch_id": bound["batch_id"]})
     connection.register("line_batch", rest.to_arrow_table())
     stage(connection)
     return records, dialect.count(connection, PACKAGE, "invalid_line", bound)
+
+
+def _taken_back(
+    connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, bound: Mapping[str, Any]
+) -> pa.Table | None:
+    """Take records out again whose key stands more than once: their lines, or None where there are none."""
+    dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
+    low, high = dialect.run(connection, PACKAGE, "fresh_extent")[0]
+    window = {**bound, "from_us": low - HOUR_US, "to_us": high + HOUR_US}
+    if not dialect.count(connection, PACKAGE, f"known_{kind}", window):
+        return None
+    dialect.run(connection, PACKAGE, "repeating_line")
+    dialect.run(connection, PACKAGE, f"drop_repeating_{kind}", bound)
+    connection.register("line_batch", _lines(held))
+    return connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table()
 
 
 def _carefully(

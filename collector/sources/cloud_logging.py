@@ -30,8 +30,6 @@ FIELDS = (
     "account",
 )  # fmt: skip
 _VIEW = "CREATE OR REPLACE TEMP VIEW completion_field AS "
-_KEY_VIEW = "CREATE OR REPLACE TEMP VIEW completion_key_field AS "
-_PARSE_KEY = "CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, getvariable('key_shape'))) END"
 _PARSE = (
     "CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, getvariable('field_shape'))) END"
 )
@@ -56,19 +54,7 @@ def stage(connection: duckdb.DuckDBPyConnection, provider: str, fields: Mapping[
     entry = SQLExpression("v IS NOT NULL").alias("is_object")
     field = lines.select(ColumnExpression("file_id"), ColumnExpression("line_no"), entry, *chosen)
     connection.execute(_VIEW + field.sql_query())
-    _stage_key(connection, places)
-    dialect.script(connection, PACKAGE, ["completion", "completion_view", "completion_key"])
-
-
-def _stage_key(connection: duckdb.DuckDBPyConnection, places: Mapping[str, Sequence[Path]]) -> None:
-    """`completion_key_field`: only what an entry is known again by, for the quick look at repeats."""
-    wanted = ("account", "completion_id", "log_name", "insert_id", "finished_at")
-    shape = _shape(path for name in wanted for path in places[name])
-    dialect.set_variables(connection, {"key_shape": json.dumps(shape)})
-    place = (ColumnExpression("file_id"), ColumnExpression("line_no"))
-    lines = connection.table("line_batch").select(*place, SQLExpression(_PARSE_KEY).alias("v"))
-    field = lines.select(*place, *(_first(places[name]).alias(name) for name in wanted))
-    connection.execute(_KEY_VIEW + field.sql_query())
+    dialect.script(connection, PACKAGE, ["completion", "completion_view"])
 
 
 def _shape(paths: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ leaves AS (
 SELECT
     getvariable('source')::VARCHAR AS source,
     getvariable('provider')::VARCHAR AS provider,
-    account,
+    coalesce(account, '') AS account,
     completion_id,
     request_id,
     lower(split_part(trace_id, '/', -1)) AS trace_id,

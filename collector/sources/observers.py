@@ -22,7 +22,7 @@ _ROUTE_MATCH = pa.schema([
 
 def stage_client_log(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `parsed` from the lines of a client log (contract, section 5)."""
-    dialect.script(connection, PACKAGE, ["client_log", "client_log_view", "client_log_key"])
+    dialect.script(connection, PACKAGE, ["client_log", "client_log_view"])
 
 
 def stage_nginx(connection: duckdb.DuckDBPyConnection, service: str, wanted: Sequence[routes.Route]) -> None:
@@ -31,7 +31,7 @@ def stage_nginx(connection: duckdb.DuckDBPyConnection, service: str, wanted: Seq
     dialect.run(connection, PACKAGE, "nginx_field")
     requests = dialect.run(connection, PACKAGE, "nginx_request")
     connection.register("route_match", _matches(requests, wanted))
-    dialect.script(connection, PACKAGE, ["nginx", "nginx_view", "nginx_key"])
+    dialect.script(connection, PACKAGE, ["nginx", "nginx_view"])
 
 
 def _matches(requests: Sequence[tuple[str, str]], wanted: Sequence[routes.Route]) -> pa.Table:
