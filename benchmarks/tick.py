@@ -89,7 +89,8 @@ def main(arguments: Sequence[str]) -> int:
     print(table(("history", *LAPS, "with a bill"), [row(calls, told) for calls, told in found.items()]))
     least, most = min(found), max(found)
     ratios = [found[most]["medians"][name] / found[least]["medians"][name] for name in ("wall", "CPU")]
-    print(f"{most:,} / {least:,}: wall {ratios[0]:.2f}, CPU {ratios[1]:.2f} (wanted: at most 1.25)\n", flush=True)
+    told = f"wall {ratios[0]:.2f}, CPU {ratios[1]:.2f} (wanted: at most 1.25)"
+    print(f"{most:,} / {least:,}: {told}\n", flush=True)
     return 0
 
 

@@ -252,7 +252,6 @@ def test_provisioned_work_is_outside(desk: Desk) -> None:
     assert (_row(desk, "a")["cost_nano"], _row(desk, "b")["cost_nano"]) == (0, 5_000_000)
 
 
-@pytest.mark.xfail(strict=True, reason="bugs.md #5")
 def test_carrying_outlives_changes_next_door(desk: Desk) -> None:
     """What hour 1 gave back to hour 0 stays given when only hour 2 is billed anew."""
     _crossing(desk, seconds=10)

@@ -107,9 +107,10 @@ class World:
         seen = {line.order for line in arrived}
         begun = {line.file for line in arrived}
         for line in self.lines:
-            if line.order not in seen and line.file in begun and len(line.data) > 8:
+            if line.order not in seen and line.file in begun:
                 begun.discard(line.file)
-                yield line
+                if len(line.data) > 8:
+                    yield line
 
 
 def build(spec: WorldSpec) -> World:

@@ -30,7 +30,8 @@ touched AS (
     UNION ALL
     SELECT suspect_no FROM recent WHERE received_request_id IN (SELECT request_id FROM new_completion)
     UNION ALL
-    SELECT suspect_no FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM new_completion)
+    SELECT suspect_no FROM recent WHERE trace_id IS NOT NULL AND (trace_id, span_id) IN (
+            SELECT (trace_id, span_id) FROM new_completion WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
     UNION ALL
     SELECT suspect_no FROM recent WHERE response_id IN (SELECT response_id FROM new_completion)
     UNION ALL
@@ -40,7 +41,8 @@ touched AS (
     UNION ALL
     SELECT suspect_no FROM recent WHERE received_request_id IN (SELECT request_id FROM new_call)
     UNION ALL
-    SELECT suspect_no FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM new_call)
+    SELECT suspect_no FROM recent WHERE trace_id IS NOT NULL AND (trace_id, span_id) IN (
+            SELECT (trace_id, span_id) FROM new_call WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
 ),
 core AS (
     SELECT r.* FROM recent AS r WHERE r.suspect_no IN (SELECT suspect_no FROM touched)
@@ -55,5 +57,6 @@ FROM (
     UNION ALL
     SELECT suspect_no FROM recent WHERE received_request_id IN (SELECT request_id FROM core)
     UNION ALL
-    SELECT suspect_no FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM core)
+    SELECT suspect_no FROM recent WHERE trace_id IS NOT NULL AND (trace_id, span_id) IN (
+            SELECT (trace_id, span_id) FROM core WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
 )

@@ -25,7 +25,8 @@ sharing AS (
     UNION
     SELECT source, call_id, at_us FROM recent WHERE received_request_id IN (SELECT request_id FROM core)
     UNION
-    SELECT source, call_id, at_us FROM recent WHERE (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM core)
+    SELECT source, call_id, at_us FROM recent WHERE trace_id IS NOT NULL AND (trace_id, span_id) IN (
+            SELECT (trace_id, span_id) FROM core WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
 ),
 shared AS (
     SELECT r.*

@@ -9,22 +9,32 @@ recent AS (
     SELECT
         c.source, c.call_id, c.event, c.started_at_us, c.ended_at_us, c.provider, c.account, c.model, c.stream,
         c.request_id, c.received_request_id, c.trace_id, c.span_id, c.response_id, c.input_tokens, c.outcome,
-        c.output_tokens_received, c.started_at_us // 3600000000 * 3600000000 AS hour_at_us
+        c.output_tokens_received, c.file_id, c.line_no,
+        c.started_at_us // 3600000000 * 3600000000 AS hour_at_us
     FROM client_call AS c
     WHERE c.event <> 'ended'
         AND c.at_us >= (SELECT min(hour_at_us) FROM probable_hour)
         AND c.at_us < (SELECT max(hour_at_us) FROM probable_hour) + 10800000000
         AND (c.provider, c.model) IN (SELECT (provider, model) FROM lone_suspect)
 ),
-near AS (
-    SELECT DISTINCT r.*
+-- Materialised, so that the join below hashes by the cell: joined by the hour first, it would be hours squared.
+due AS MATERIALIZED (
+    SELECT
+        r.*, r.started_at_us + d.shift_us::BIGINT AS due_us, d.reach_us AS near_us,
+        (r.started_at_us + d.shift_us::BIGINT) // $reach_us AS cell
     FROM recent AS r
     JOIN delay_model AS d ON d.source = r.source AND d.hour_at_us = r.hour_at_us
-    JOIN wish AS w
-        ON w.provider = r.provider AND w.model = r.model
-        AND w.cell = (r.started_at_us + d.shift_us::BIGINT) // $reach_us
-        AND w.hour_at_us = r.hour_at_us
-        AND abs(w.received_at_us - r.started_at_us - d.shift_us) <= d.reach_us
+),
+met AS MATERIALIZED (
+    SELECT DISTINCT r.file_id, r.line_no
+    FROM due AS r
+    JOIN wish AS w ON w.provider = r.provider AND w.model = r.model AND w.cell = r.cell AND w.hour_at_us = r.hour_at_us
+    WHERE abs(w.received_at_us - r.due_us) <= r.near_us
+),
+near AS (
+    SELECT r.* EXCLUDE (due_us, near_us, cell, file_id, line_no)
+    FROM due AS r
+    SEMI JOIN met AS m ON m.file_id = r.file_id AND m.line_no = r.line_no
 ),
 ended AS (
     SELECT c.source, c.call_id, c.at_us, c.outcome, c.response_id, c.output_tokens_received

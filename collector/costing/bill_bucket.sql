@@ -1,6 +1,6 @@
 -- One row per bucket of the bill in the touched periods: what was billed in it so far.
 CREATE OR REPLACE TEMP TABLE bill_bucket AS
-WITH period AS (SELECT DISTINCT * FROM touched_period)
+WITH period AS (SELECT DISTINCT * EXCLUDE (is_context) FROM touched_period)
 SELECT
     l.provider, l.account, l.model, l.usage_kind, l.price_class, l.currency, l.usage_start_us, l.usage_end_us,
     sum(l.usage_micro) AS billed_micro,

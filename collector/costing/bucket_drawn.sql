@@ -63,3 +63,4 @@ LEFT JOIN bucket_estimate AS e
     AND e.price_class IS NOT DISTINCT FROM b.price_class AND e.usage_start_us = b.usage_start_us
     AND e.usage_end_us = b.usage_end_us AND b.logged_micro > 0
 LEFT JOIN estimated_split AS t ON t.bucket_no = b.bucket_no
+WHERE NOT b.is_context

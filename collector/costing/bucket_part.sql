@@ -9,19 +9,19 @@ part AS (
         u.lost_part, u.lost_whole, u.usage_kind, u.micro
     FROM special_use AS u
     JOIN full_bucket AS b ON b.bucket_no = u.bucket_no
-    WHERE b.settled AND b.shareable
+    WHERE b.settled AND b.shareable AND NOT b.is_context
     UNION ALL
     SELECT b.bucket_no, 2, b.provider, b.account, '', NULL, 'rest', 0, 1, b.usage_kind,
         greatest(b.logged_micro - coalesce(o.micro, 0), 0)
     FROM full_bucket AS b
     LEFT JOIN own AS o ON o.bucket_no = b.bucket_no
-    WHERE b.settled AND b.shareable
+    WHERE b.settled AND b.shareable AND NOT b.is_context
     UNION ALL
     SELECT b.bucket_no, 3, b.provider, b.account, '', NULL, 'unattributed', 0, 1, b.usage_kind,
         greatest(b.billed_micro - greatest(b.logged_micro, coalesce(o.micro, 0)), 0)
     FROM full_bucket AS b
     LEFT JOIN own AS o ON o.bucket_no = b.bucket_no
-    WHERE b.settled AND b.shareable
+    WHERE b.settled AND b.shareable AND NOT b.is_context
 ),
 -- Very large buckets are weighed in whole units, so that cost x usage stays within 128 bits.
 scaled AS (

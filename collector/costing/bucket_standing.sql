@@ -12,5 +12,7 @@ SEMI JOIN (
 -- a period of the bill that was not drawn again keeps its row
 WHERE b.billed_nano IS NULL
     OR (b.provider, b.account, b.model, b.usage_kind, b.usage_start_us, b.usage_end_us) IN (
-        SELECT (provider, account, model, usage_kind, usage_start_us, usage_end_us) FROM touched_period
+        SELECT (provider, account, model, usage_kind, usage_start_us, usage_end_us)
+        FROM touched_period
+        WHERE NOT is_context
     )

@@ -22,6 +22,7 @@ carried AS (
         AND n.usage_start_us = p.usage_start_us
 )
 SELECT
+    coalesce(t.is_context, false) AS is_context,
     row_number() OVER (
         ORDER BY c.usage_start_us, c.provider, c.account, c.model, c.usage_kind, c.price_class, c.currency,
             c.usage_end_us
@@ -36,6 +37,9 @@ SELECT
         )
     ) AS settled
 FROM carried AS c
+LEFT JOIN touched_period AS t
+    ON t.provider = c.provider AND t.account = c.account AND t.model = c.model AND t.usage_kind = c.usage_kind
+    AND t.usage_start_us = c.usage_start_us AND t.usage_end_us = c.usage_end_us
 LEFT JOIN waiting_account AS w ON w.provider = c.provider AND w.account = c.account
 LEFT JOIN bucket_current AS o
     ON o.provider = c.provider AND o.account = c.account AND o.model = c.model AND o.usage_kind = c.usage_kind

@@ -95,9 +95,19 @@ settled_share AS (
         CASE WHEN stream OR part_high >= whole THEN part_high ELSE 0 END AS part_high
     FROM shared
 ),
+-- Tokens are whole: by a share of time, as many have arrived as were ready by then.
+counted AS (
+    SELECT
+        * EXCLUDE (whole, part, part_low, part_high),
+        CASE WHEN by_time THEN visible ELSE whole END AS whole,
+        CASE WHEN by_time THEN (part::HUGEINT * visible // whole)::BIGINT ELSE part END AS part,
+        CASE WHEN by_time THEN (part_low::HUGEINT * visible // whole)::BIGINT ELSE part_low END AS part_low,
+        CASE WHEN by_time THEN (part_high::HUGEINT * visible // whole)::BIGINT ELSE part_high END AS part_high
+    FROM (SELECT *, share_evidence = 'time' AND visible > 0 AS by_time FROM settled_share)
+),
 decided AS (
     SELECT s.*, coalesce(p.billed, true) AS policy_billed, coalesce(p.disputed, false) AS policy_disputed
-    FROM settled_share AS s
+    FROM counted AS s
     ASOF LEFT JOIN policy_decision AS p
         ON p.provider = s.provider AND p.model = s.model AND p.status = s.status AND p.from_us <= s.finished_at_us
 )

@@ -20,10 +20,13 @@ bounded AS (
 )
 SELECT
     * EXCLUDE (likely_us, begin_us) REPLACE (
-        finished_at_us - begin_us AS lost_whole,
-        finished_at_us - greatest(ended_at_us, begin_us + CASE WHEN some_bytes THEN 1 ELSE 0 END) AS lost_part,
-        (low_part::HUGEINT * (finished_at_us - begin_us) // lost_whole)::BIGINT AS low_part,
-        finished_at_us - begin_us AS high_part
+        -- tokens are whole: as many have arrived as were ready by then
+        output_tokens - greatest(
+            ((greatest(ended_at_us - begin_us, 0))::HUGEINT * output_tokens // (finished_at_us - begin_us))::BIGINT,
+            CASE WHEN some_bytes THEN 1 ELSE 0 END
+        ) AS lost_part,
+        output_tokens AS lost_whole,
+        output_tokens AS high_part
     )
 FROM bounded
-WHERE finished_at_us - begin_us > 1
+WHERE finished_at_us - begin_us > 1 AND output_tokens > 0 AND lost_whole = output_tokens

@@ -79,4 +79,4 @@ SELECT
     earlier_no, provider, account, completion_id, finished_at_us, verdict, lost_part, lost_whole, kind, thinking_apart,
     micro, moved_micro
 FROM parted
-WHERE moved_micro > 0
+WHERE moved_micro > 0 AND earlier_no IS NOT NULL

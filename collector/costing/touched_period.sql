@@ -58,18 +58,39 @@ core AS (
     SELECT b.provider, b.account, b.model, b.usage_kind, b.usage_start_us, b.usage_end_us
     FROM bucket_current AS b
     SEMI JOIN split AS s ON s.provider = b.provider AND s.account = b.account AND s.model = b.model
-)
-SELECT * FROM core
-UNION
+),
 -- the neighbours, because usage is carried over the border between two periods
-SELECT p.provider, p.account, p.model, p.usage_kind, p.usage_start_us, p.usage_end_us
-FROM period AS p
-SEMI JOIN core AS c
-    ON c.provider = p.provider AND c.account = p.account AND c.model = p.model AND c.usage_kind = p.usage_kind
-    AND c.usage_start_us = p.usage_end_us
-UNION
-SELECT p.provider, p.account, p.model, p.usage_kind, p.usage_start_us, p.usage_end_us
-FROM period AS p
-SEMI JOIN core AS c
-    ON c.provider = p.provider AND c.account = p.account AND c.model = p.model AND c.usage_kind = p.usage_kind
-    AND c.usage_end_us = p.usage_start_us
+drawn AS (
+    SELECT * FROM core
+    UNION
+    SELECT p.provider, p.account, p.model, p.usage_kind, p.usage_start_us, p.usage_end_us
+    FROM period AS p
+    SEMI JOIN core AS c
+        ON c.provider = p.provider AND c.account = p.account AND c.model = p.model
+        AND c.usage_kind = p.usage_kind AND c.usage_start_us = p.usage_end_us
+    UNION
+    SELECT p.provider, p.account, p.model, p.usage_kind, p.usage_start_us, p.usage_end_us
+    FROM period AS p
+    SEMI JOIN core AS c
+        ON c.provider = p.provider AND c.account = p.account AND c.model = p.model
+        AND c.usage_kind = p.usage_kind AND c.usage_end_us = p.usage_start_us
+),
+-- and theirs, which are looked at but not drawn: what a neighbour carries depends on its own neighbours
+context AS (
+    SELECT p.provider, p.account, p.model, p.usage_kind, p.usage_start_us, p.usage_end_us
+    FROM period AS p
+    SEMI JOIN drawn AS c
+        ON c.provider = p.provider AND c.account = p.account AND c.model = p.model
+        AND c.usage_kind = p.usage_kind AND c.usage_start_us = p.usage_end_us
+    UNION
+    SELECT p.provider, p.account, p.model, p.usage_kind, p.usage_start_us, p.usage_end_us
+    FROM period AS p
+    SEMI JOIN drawn AS c
+        ON c.provider = p.provider AND c.account = p.account AND c.model = p.model
+        AND c.usage_kind = p.usage_kind AND c.usage_end_us = p.usage_start_us
+    EXCEPT
+    SELECT * FROM drawn
+)
+SELECT *, false AS is_context FROM drawn
+UNION ALL
+SELECT *, true AS is_context FROM context

@@ -6,7 +6,7 @@ WITH said AS (
             usage_kind, price_class, currency) AS place,
         billed_micro, logged_micro
     FROM full_bucket
-    WHERE settled AND shareable AND billed_micro * 10 < logged_micro * 9
+    WHERE NOT is_context AND settled AND shareable AND billed_micro * 10 < logged_micro * 9
 )
 SELECT
     'bill', 'billed less than logged', place,

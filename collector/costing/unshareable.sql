@@ -11,7 +11,7 @@ WITH said AS (
             ELSE 'billed with no usage'
         END AS message
     FROM full_bucket
-    WHERE settled AND NOT shareable AND model <> ''
+    WHERE NOT is_context AND settled AND NOT shareable AND model <> ''
 )
 SELECT source, 'cost not shared out', place, message || ': all of it is unattributed', $now_us, '', $run_id
 FROM said

@@ -11,11 +11,14 @@ line AS (
         provider, account, model, usage_kind, currency, usage_start_us, usage_end_us,
         sum(cost_nano::HUGEINT + CASE WHEN $with_credits THEN credit_nano ELSE 0 END) AS nano
     FROM bill_line
-    WHERE usage_start_us >= (SELECT min(usage_start_us) FROM drawn)
-        AND usage_start_us <= (SELECT max(usage_start_us) FROM drawn)
+    WHERE (provider, account, model, usage_kind, usage_start_us, usage_end_us) IN (
+        SELECT (provider, account, model, usage_kind, usage_start_us, usage_end_us)
+        FROM touched_period
+        WHERE NOT is_context
+    )
     GROUP BY ALL
 )
-SELECT d.*, l.nano AS line_nano
+SELECT *, l.nano AS line_nano
 FROM drawn AS d
-LEFT JOIN line AS l USING (provider, account, model, usage_kind, currency, usage_start_us, usage_end_us)
+FULL OUTER JOIN line AS l USING (provider, account, model, usage_kind, currency, usage_start_us, usage_end_us)
 WHERE l.nano IS DISTINCT FROM d.nano
