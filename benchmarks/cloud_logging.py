@@ -57,9 +57,7 @@ def entry(number: int) -> dict[str, Any]:
 def pages(count: int) -> Iterator[dict[str, Any]]:
     """All entries, in pages; the token of a page is the number of the next."""
     for first in range(0, count, PAGE):
-        page: dict[str, Any] = {
-            "entries": [entry(number) for number in range(first, min(count, first + PAGE))]
-        }
+        page: dict[str, Any] = {"entries": [entry(number) for number in range(first, min(count, first + PAGE))]}
         if first + PAGE < count:
             page["nextPageToken"] = str(first // PAGE + 1)
         yield page
@@ -70,9 +68,7 @@ def serve(count: int, told: Connection) -> None:
     made = list(pages(count))
     texts = [json.dumps(page).encode() for page in made]
     empty = ListLogEntriesResponse.pb
-    protos = [
-        json_format.ParseDict(page, empty(ListLogEntriesResponse())).SerializeToString() for page in made
-    ]
+    protos = [json_format.ParseDict(page, empty(ListLogEntriesResponse())).SerializeToString() for page in made]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -109,13 +105,9 @@ def serve(count: int, told: Connection) -> None:
 def peer(port: int, *, over_grpc: bool) -> int:
     """`client.list_entries`, as its documentation shows it."""
     options = {"api_endpoint": f"http://127.0.0.1:{port}"}
-    client = Client(
-        project="acme", credentials=AnonymousCredentials(), client_options=options, _use_grpc=over_grpc
-    )
+    client = Client(project="acme", credentials=AnonymousCredentials(), client_options=options, _use_grpc=over_grpc)
     if over_grpc:
-        channel = grpc.insecure_channel(
-            f"127.0.0.1:{port}", options=[("grpc.max_receive_message_length", -1)]
-        )
+        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_receive_message_length", -1)])
         client._logging_api = _LoggingAPI(  # noqa: SLF001 - the only way to a server without TLS
             LoggingServiceV2Client(transport=LoggingServiceV2GrpcTransport(channel=channel)), client
         )

@@ -79,9 +79,7 @@ def greedy(pairs: pd.DataFrame) -> dict[int, str]:
     completions: set[tuple[str, str]] = set()
     chosen: dict[int, str] = {}
     ordered = pairs.sort_values("distance", kind="stable")
-    for call_no, source, completion in zip(
-        ordered.call_no, ordered.source, ordered.completion_id, strict=True
-    ):
+    for call_no, source, completion in zip(ordered.call_no, ordered.source, ordered.completion_id, strict=True):
         if call_no not in calls and (source, completion) not in completions:
             calls.add(call_no)
             completions.add((source, completion))
@@ -138,18 +136,13 @@ def _density(values: pd.Series, at: pd.Series) -> np.ndarray[Any, Any]:
     """A histogram of the truth, smoothed, with a little everywhere."""
     edges = np.linspace(-REACH_US, REACH_US, 801)
     heights, _ = np.histogram(values.clip(-REACH_US, REACH_US - 1), bins=edges)
-    smooth = (
-        np.convolve(heights, np.exp(-(np.linspace(-2, 2, 9) ** 2)), mode="same")
-        + 1e-3 * max(len(values), 1) / 800
-    )
+    smooth = np.convolve(heights, np.exp(-(np.linspace(-2, 2, 9) ** 2)), mode="same") + 1e-3 * max(len(values), 1) / 800
     place = np.clip(((at.to_numpy(dtype=float) + REACH_US) / (edges[1] - edges[0])).astype(int), 0, 799)
     return np.asarray(np.log(smooth[place] / smooth.sum() * 800))
 
 
 def _true_pairs(frames: Frames) -> pd.DataFrame:
-    return frames.call.merge(
-        frames.completion, left_on="true_id", right_on="completion_id", suffixes=("", "_b")
-    )
+    return frames.call.merge(frames.completion, left_on="true_id", right_on="completion_id", suffixes=("", "_b"))
 
 
 def _start_weight(frames: Frames, pairs: pd.DataFrame) -> np.ndarray[Any, Any]:
@@ -179,9 +172,7 @@ def _size_weight(pairs: pd.DataFrame) -> np.ndarray[Any, Any]:
     whole = (pairs.outcome == "delivered") & got.notna()
     weight = np.where(whole, np.where(got == made, 6.0, -4.0), np.where(got > made, -4.0, 0.0))
     entry = pairs.input_tokens_b + pairs.cached_input_tokens
-    weight = weight + np.where(
-        pairs.input_tokens.notna(), np.where(pairs.input_tokens == entry, 6.0, -4.0), 0.0
-    )
+    weight = weight + np.where(pairs.input_tokens.notna(), np.where(pairs.input_tokens == entry, 6.0, -4.0), 0.0)
     return np.asarray(weight + np.where(pairs.stream == pairs.stream_b, 0.7, -4.0))
 
 
@@ -216,9 +207,7 @@ def splink_pairs(_frames: Frames, call: pd.DataFrame, completion: pd.DataFrame) 
         linker = Linker([left, right], settings, log_level="ERROR")
         linker.training.estimate_u_using_random_sampling(max_pairs=1e6)
         try:
-            linker.training.estimate_parameters_using_expectation_maximisation(
-                block_on("model", "account", "cell")
-            )
+            linker.training.estimate_parameters_using_expectation_maximisation(block_on("model", "account", "cell"))
         except ValueError as trouble:  # too few pairs of an observer to learn from
             print(f"SPLINK LEARNT NOTHING from {len(mine)} calls: {trouble}", file=sys.stderr)
             continue

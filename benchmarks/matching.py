@@ -57,9 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--world", action="append", choices=list(WORLDS))
     given = parser.parse_args(arguments)
     if importlib.util.find_spec("splink") is None:
-        print(
-            "SPLINK IS NOT INSTALLED: its line is missing below (pip install splink==5.0.0)", file=sys.stderr
-        )
+        print("SPLINK IS NOT INSTALLED: its line is missing below (pip install splink==5.0.0)", file=sys.stderr)
     for name in given.world or WORLDS:
         frames = [read(name, seed, given.calls) for seed in range(1, given.seeds + 1)]
         aborts = sum(len(one.truth) for one in frames)
@@ -156,9 +154,7 @@ def _calls(whole: pd.DataFrame, ended: pd.DataFrame) -> pd.DataFrame:
     call = whole.merge(ends, on=["source", "call_id"], how="left", suffixes=("", "_end"))
     for column in late:
         call[column] = call[f"{column}_end"].where(call[f"{column}_end"].notna(), call[column])
-    return (
-        call.sort_values(["started_at_us", "source"]).reset_index(drop=True).assign(call_no=lambda f: f.index)
-    )
+    return call.sort_values(["started_at_us", "source"]).reset_index(drop=True).assign(call_no=lambda f: f.index)
 
 
 def _frames(

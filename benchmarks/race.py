@@ -108,9 +108,7 @@ def one_pass(root: Path, *, race: bool) -> dict[str, Any]:
     pipeline.run_once(settings, now_us=END_US + 2 * HOUR_US)
     seconds = time.perf_counter() - began
     with duckdb.connect(str(settings.ledger_path), read_only=True) as connection:
-        probable = (
-            connection.table("chosen_match").filter("evidence = 'probable'").count("*").fetchall()[0][0]
-        )
+        probable = connection.table("chosen_match").filter("evidence = 'probable'").count("*").fetchall()[0][0]
         suspects = connection.table("suspect").count("*").fetchall()[0][0]
     return {"seconds": seconds, "probable": probable, "suspects": suspects}
 

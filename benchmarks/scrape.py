@@ -18,9 +18,7 @@ SCRAPE_MS_MAX = 50
 
 def big_summary(series: int) -> LedgerSummary:
     """A summary with at least `series` series, most of them spend."""
-    labels = [
-        ("gcp.vertex_ai", f"model-{i % 100}", f"service-{i // 100}", "timeout", "USD") for i in range(series)
-    ]
+    labels = [("gcp.vertex_ai", f"model-{i % 100}", f"service-{i // 100}", "timeout", "USD") for i in range(series)]
     return LedgerSummary(
         as_of_us=1,
         recorded_at_us=1,
@@ -55,9 +53,7 @@ def main(series: int) -> int:
     started = time.perf_counter()
     exposition = Exposition(summary).made()
     encode_ms = (time.perf_counter() - started) * 1000
-    print(
-        f"{series} series, {len(exposition.text)} bytes of text: all 4 encodings in {encode_ms:.1f} ms, once"
-    )
+    print(f"{series} series, {len(exposition.text)} bytes of text: all 4 encodings in {encode_ms:.1f} ms, once")
     daemon = Daemon(Work(never, 3600, 3600), listen="127.0.0.1:0", initial=summary)
     worst = 0.0
     with daemon.serving():

@@ -45,8 +45,7 @@ class Traffic:
         self.connection.execute(_sql("macros"))
         self.connection.execute("SET VARIABLE seed = $1", [self.seed])
         self.connection.execute(
-            "CREATE TEMP TABLE usage "
-            "(hour_us BIGINT, account VARCHAR, model VARCHAR, kind VARCHAR, units HUGEINT)"
+            "CREATE TEMP TABLE usage (hour_us BIGINT, account VARCHAR, model VARCHAR, kind VARCHAR, units HUGEINT)"
         )
 
     @property

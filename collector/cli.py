@@ -215,9 +215,7 @@ def run(
 ) -> None:
     """Read the sources, match, price and commit: as a daemon that serves metrics, or once."""
     if not once and (metrics_file or as_of):
-        raise UsageError(
-            "--metrics-file and --as-of go with --once: the daemon serves metrics, and its now is now"
-        )
+        raise UsageError("--metrics-file and --as-of go with --once: the daemon serves metrics, and its now is now")
     now_us = _instant_or_none(as_of, "--as-of")
     found = _config(ctx, config)
     from collector import running
@@ -302,9 +300,7 @@ def export(  # noqa: PLR0917 - typer binds them by name
     from collector.pipeline import reading
 
     if table is TableName.policies and (start or end):
-        raise UsageError(
-            "export policies: it is about the last 30 days; --as-of says up to when, not --from or --to"
-        )
+        raise UsageError("export policies: it is about the last 30 days; --as-of says up to when, not --from or --to")
     from_us, to_us = _instant_or_none(start, "--from"), _instant_or_none(end, "--to")
     known_us = _instant_or_none(as_of, "--as-of")
     span = tables.Span(0 if from_us is None else from_us, tables.ENDLESS_US if to_us is None else to_us)
@@ -329,9 +325,7 @@ def _sink(output: Path | None, *, binary: bool) -> Iterator[BinaryIO]:
             yield file
         return
     if binary and sys.stdout.isatty():
-        raise UsageError(
-            "Parquet is nothing for a terminal: name a file with --output, or redirect standard output"
-        )
+        raise UsageError("Parquet is nothing for a terminal: name a file with --output, or redirect standard output")
     yield sys.stdout.buffer
     sys.stdout.buffer.flush()
 
@@ -386,9 +380,7 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Leave the demo's files and ledger there.")
     ] = None,
-    leave: Annotated[
-        bool, typer.Option("--exit", help="Do not serve: print what was found, and exit.")
-    ] = False,
+    leave: Annotated[bool, typer.Option("--exit", help="Do not serve: print what was found, and exit.")] = False,
     listen: Annotated[
         str, typer.Option("--listen", metavar="HOST:PORT", help="Where to serve metrics and report.")
     ] = "127.0.0.1:9747",

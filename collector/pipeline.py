@@ -87,15 +87,11 @@ def reading(
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, Mapping[str, Any]]]:
     """The ledger for looking at, as it was known by `as_of_us`; nothing is written."""
     if not config.ledger_path.exists():
-        raise UsageError(
-            f"ledger {config.ledger_path}: there is none yet. Make a first run: orphaned run --once"
-        )
+        raise UsageError(f"ledger {config.ledger_path}: there is none yet. Make a first run: orphaned run --once")
     with store.opened(config.ledger_path, wait_s=wait_s, sleep=time.sleep) as connection:
         last = connection.execute("SELECT max(recorded_at_us) FROM run").fetchall()[0][0]
         if last is None:
-            raise UsageError(
-                f"ledger {config.ledger_path}: no run has been committed yet. Run: orphaned run --once"
-            )
+            raise UsageError(f"ledger {config.ledger_path}: no run has been committed yet. Run: orphaned run --once")
         now_us = last if as_of_us is None else as_of_us
         dialect.set_variables(connection, {"now_us": now_us})
         if as_of_us is not None:
@@ -118,7 +114,9 @@ def _values(connection: duckdb.DuckDBPyConnection, config: Config, now_us: int) 
     return {
         "run_id": run_id, "now_us": now_us, "currency": config.currency,
         "horizon_us": config.correlation.horizon_us, "skew_us": config.correlation.clock_skew_us,
-        "threshold": config.correlation.match_threshold, "settle_after_us": config.billing.settle_after_us, "with_credits": config.billing.credits == "include",
+        "threshold": config.correlation.match_threshold,
+        "settle_after_us": config.billing.settle_after_us,
+        "with_credits": config.billing.credits == "include",
     }  # fmt: skip
 
 
@@ -158,7 +156,7 @@ def _derive(
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    return connection.table(table).count("*").fetchall()[0][0]
+    return int(connection.table(table).count("*").fetchall()[0][0])
 
 
 def _observers(config: Config) -> Sequence[ClientLogSource | NginxSource]:
@@ -173,8 +171,7 @@ def _by_hop(config: Config) -> list[str]:
 def _tell_sources(connection: duckdb.DuckDBPyConnection, config: Config, values: Mapping[str, Any]) -> None:
     """Temporary tables: who observes from where, and how far each provider's completion log has been read."""
     read_to = {
-        row[0]: row[1]
-        for row in connection.execute("SELECT source, watermark_at_us FROM source_state").fetchall()
+        row[0]: row[1] for row in connection.execute("SELECT source, watermark_at_us FROM source_state").fetchall()
     }
     now_us = values["now_us"]
     seen = [(s.name, s.hop, s.absorbs, min(read_to.get(s.name) or 0, now_us)) for s in _observers(config)]
@@ -220,9 +217,7 @@ def invariant_names() -> list[str]:
     return sorted(item.name[:-4] for item in folder.iterdir() if item.name.endswith(".sql"))
 
 
-def _note_run(
-    connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], told: tuple[str, int, float]
-) -> None:
+def _note_run(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], told: tuple[str, int, float]) -> None:
     """Put the run on record, and let the counters of runs grow."""
     outcome, new, began = told
     milliseconds = round((time.monotonic() - began) * 1000)

@@ -38,7 +38,5 @@ class BrokenInvariantError(Exception):
 
 def excerpt(text: str) -> str:
     """The beginning of `text` that is safe to store and show: one line, bounded, printable."""
-    shown = "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: EXCERPT_CHARS_MAX + 1]
-    )
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: EXCERPT_CHARS_MAX + 1])
     return shown if len(shown) <= EXCERPT_CHARS_MAX else shown[: EXCERPT_CHARS_MAX - 1] + "…"

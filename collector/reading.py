@@ -63,9 +63,7 @@ def read(
     state = {**values, "source": source.name, "kind": source.kind, "up": not error, "error": error}
     connection.begin()
     kept = dialect.run(connection, LEDGER, "source_state_get", state)
-    success, watermark = (
-        (values["now_us"], values["now_us"]) if not error else (kept[0] if kept else (None, None))
-    )
+    success, watermark = (values["now_us"], values["now_us"]) if not error else (kept[0] if kept else (None, None))
     if isinstance(source, CloudLoggingSource):  # some projects may be further than others
         watermark = cloud_logging_live.watermark_us(query_of(source), _live_cursors(connection, source))
     dialect.run(connection, LEDGER, "source_state_drop", state)

@@ -16,9 +16,7 @@ from collector.problems import LedgerBusyError, OperatingError, UsageError
 from collector.records import LedgerSummary, RunSummary
 
 
-def run_one_pass(
-    config: Config, *, now_us: int | None, metrics_file: Path | None, say: Callable[[str], None]
-) -> bool:
+def run_one_pass(config: Config, *, now_us: int | None, metrics_file: Path | None, say: Callable[[str], None]) -> bool:
     """One pass as of `now_us` (None: now); `say` gets the summary. True if a whole source could not be read.
 
     One bad file among good ones is a problem on record and fails nothing. OperatingError when the metrics

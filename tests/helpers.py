@@ -98,8 +98,7 @@ def _told(found: Iterable[Row]) -> list[Row]:
 def counters(config: Config, *, as_of_us: int | None = None) -> dict[tuple[str, ...], int]:
     """(name, label values...) -> the counter's total."""
     return {
-        (row["name"], *row["labels"]): int(row["value"])
-        for row in rows(config, "counter_total", as_of_us=as_of_us)
+        (row["name"], *row["labels"]): int(row["value"]) for row in rows(config, "counter_total", as_of_us=as_of_us)
     }
 
 

@@ -112,9 +112,7 @@ def key_of(abort: TrueAbort) -> Key:
 
 def found_by_key(config: Config) -> dict[Key, Row]:
     """The current verdicts by what names them."""
-    return {
-        (row["observer"], row["call_id"], row["ended_at_us"]): row for row in rows(config, "verdict_current")
-    }
+    return {(row["observer"], row["call_id"], row["ended_at_us"]): row for row in rows(config, "verdict_current")}
 
 
 def score_each(worlds: Sequence[World], found: Mapping[Key, Row]) -> list[Score]:

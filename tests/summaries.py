@@ -41,13 +41,9 @@ def window_families(windows: tuple[WindowSpend, ...]) -> dict[str, tuple[Series,
             for one in windows
             for bound, attribute in bounds.items()
         ),
-        "window_avoidable_spend": tuple(
-            Series((one.window, one.currency), one.avoidable_nano) for one in windows
-        ),
+        "window_avoidable_spend": tuple(Series((one.window, one.currency), one.avoidable_nano) for one in windows),
         "window_inference_spend": tuple(
-            Series((one.window, part, one.currency), nano)
-            for one in windows
-            for part, nano in one.parts.items()
+            Series((one.window, part, one.currency), nano) for one in windows for part, nano in one.parts.items()
         ),
     }
 
@@ -96,14 +92,10 @@ def summary(**changed: object) -> LedgerSummary:
         },
         "windows": windows,
         "sources": (
-            SourceStatus(
-                "app", "client-log", True, "", NOW_US, NOW_US - 90_000_000, {"new": 1000, "problem": 3}
-            ),
+            SourceStatus("app", "client-log", True, "", NOW_US, NOW_US - 90_000_000, {"new": 1000, "problem": 3}),
             SourceStatus("backend", "cloud-logging-file", False, "cannot read <b>x</b>", None, None, {}),
         ),
-        "problems": (
-            ProblemCount("app", "bad_line", 3, NOW_US - HOUR_US, "not JSON: <script>alert(1)</script>"),
-        ),
+        "problems": (ProblemCount("app", "bad_line", 3, NOW_US - HOUR_US, "not JSON: <script>alert(1)</script>"),),
         "runs": (
             RunRecord(42, NOW_US, "problem", 180, 12),
             RunRecord(41, NOW_US - HOUR_US, "invariant", 180, 0),

@@ -84,9 +84,7 @@ def test_config_comes_from_anywhere(read: Path, monkeypatch: pytest.MonkeyPatch)
 def test_all_config_errors_at_once(tmp_path: Path) -> None:
     """Every mistake of a config is a line with its place, and the exit code is 2."""
     path = tmp_path / "orphaned.yaml"
-    path.write_text(
-        "ledgr: {}\ncurrency: usd\nsources:\n  - {name: a, kind: nginxx, path: x}\n", encoding="utf-8"
-    )
+    path.write_text("ledgr: {}\ncurrency: usd\nsources:\n  - {name: a, kind: nginxx, path: x}\n", encoding="utf-8")
     for command in (
         ["run", "--once"],
         ["check"],
@@ -97,9 +95,7 @@ def test_all_config_errors_at_once(tmp_path: Path) -> None:
     ):
         done = orphaned(*command, "--config", path)
         assert done.exit_code == 2
-        assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
-            f"{path}:{no}" for no in (1, 2, 4)
-        ]
+        assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [f"{path}:{no}" for no in (1, 2, 4)]
 
 
 @pytest.mark.parametrize(
@@ -139,9 +135,7 @@ def test_instants(text: str, at_us: int) -> None:
     assert cli.instant(text, "--from") == at_us
 
 
-@pytest.mark.parametrize(
-    "text", ["", "now", "1970", "1970-1-1", "19700101", "1970-01-01T00", "1970-01-01T25:00:00Z"]
-)
+@pytest.mark.parametrize("text", ["", "now", "1970", "1970-1-1", "19700101", "1970-01-01T00", "1970-01-01T25:00:00Z"])
 def test_no_instants(text: str) -> None:
     """Whatever else Python would take for a time is refused."""
     with pytest.raises(UsageError, match="is no instant"):
@@ -311,11 +305,7 @@ def test_export_to_a_file(read: Path, tmp_path: Path) -> None:
         done = orphaned("export", "verdicts", "--format", "json", option, cut, "--config", read)
         assert json.loads(done.stdout) == kept
     assert (
-        json.loads(
-            orphaned(
-                "export", "verdicts", "--format", "json", "--as-of", "2026-01-01", "--config", read
-            ).stdout
-        )
+        json.loads(orphaned("export", "verdicts", "--format", "json", "--as-of", "2026-01-01", "--config", read).stdout)
         == []
     )
 
@@ -332,9 +322,7 @@ def test_explain(read: Path, world: World) -> None:
 def test_a_closed_pipe_is_no_error(read: Path) -> None:
     """`| head` ends an export quietly."""
     command = f"{sys.executable} -m collector export verdicts --config {read} | head -1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith("observer,")

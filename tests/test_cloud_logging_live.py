@@ -328,9 +328,7 @@ def test_token_that_is_too_old(store: Store, address: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_nothing_is_lost_or_doubled(
-    store: Store, address: str, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_nothing_is_lost_or_doubled(store: Store, address: str, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Whatever dies between pages, and whatever comes late, each entry is given out exactly once."""
     rng = Random(seed)
     monkeypatch.setattr(cloud_logging_live, "PIECE_PAGES", rng.choice([1, 2]))
@@ -511,24 +509,18 @@ def test_check_tries_it(store: Store, address: str, tmp_path: Path) -> None:
     config = live_config(tmp_path, world, address, served(world, store))
     (source,) = [one for one in config.sources if isinstance(one, CloudLoggingSource)]
     told = [
-        finding
-        for finding in findings(config, now_us=instant_us(world.as_of))
-        if finding.place == f"source {BACKEND}"
+        finding for finding in findings(config, now_us=instant_us(world.as_of)) if finding.place == f"source {BACKEND}"
     ]
     assert told
     assert len(store.asked) == len(source.projects)
     store.denied = {source.projects[0]}
     errors = [
-        finding.message
-        for finding in findings(config, now_us=instant_us(world.as_of))
-        if finding.level == "error"
+        finding.message for finding in findings(config, now_us=instant_us(world.as_of)) if finding.level == "error"
     ]
     assert any("roles/logging.viewer" in message for message in errors)
 
 
-def test_killed_between_commits(
-    store: Store, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_between_commits(store: Store, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that dies between two commits has lost and doubled nothing after the next run."""
     monkeypatch.setattr(cloud_logging_live, "PIECE_PAGES", 1)
     world = build(WorldSpec(seed=8, calls=80, hours=1))

@@ -23,9 +23,7 @@ from tests.summaries import run_summary, summary
 WAIT_SECONDS = 10
 
 
-def get(
-    address: str, path: str, method: str = "GET", **headers: str
-) -> tuple[int, bytes, http.client.HTTPMessage]:
+def get(address: str, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes, http.client.HTTPMessage]:
     """Status, body and headers of one request."""
     connection = http.client.HTTPConnection(address, timeout=WAIT_SECONDS)
     connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
@@ -174,9 +172,7 @@ def test_a_failing_run_keeps_the_last_good_summary(
         assert "The last run did not succeed" in page
         assert str(error) in page
     ran = [line for line in lines(capsys.readouterr().err) if line["event"] == "run"]
-    assert [(line["outcome"], line["error"], line["level"]) for line in ran] == [
-        (outcome, str(error), "error")
-    ]
+    assert [(line["outcome"], line["error"], line["level"]) for line in ran] == [(outcome, str(error), "error")]
 
 
 def test_readiness_comes_back_with_the_next_good_run() -> None:
@@ -271,9 +267,7 @@ def process(mode: str, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]"
     """A daemon process, with its address."""
     port_file = tmp_path / "address"
     command = [sys.executable, "-m", "tests.daemon_process", mode, str(port_file)]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-    ) as started:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as started:
         try:
             until(lambda: port_file.exists() and port_file.read_text(encoding="utf-8") != "")
             yield started, port_file.read_text(encoding="utf-8")

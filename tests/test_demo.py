@@ -68,9 +68,7 @@ def test_counted_and_billed_is_exact(ran: Ran) -> None:
     judged = [
         (one, truth[one.completion_id])
         for one in ran.found
-        if one.completion_id is not None
-        and one.basis == "billed"
-        and one.share_evidence in ("tokens", "nothing")
+        if one.completion_id is not None and one.basis == "billed" and one.share_evidence in ("tokens", "nothing")
     ]
     assert len(judged) > 1_500
     wrong = [

@@ -53,9 +53,7 @@ def test_every_abort_is_told_as_it_was(
     made, config = world
     connection, values = opened
     for abort in made.aborts:
-        documents = explained(
-            connection, abort.call_id, values, lambda path, no: line_text(config.root / path, no)
-        )
+        documents = explained(connection, abort.call_id, values, lambda path, no: line_text(config.root / path, no))
         mine = [
             (document, call)
             for document in documents
@@ -96,17 +94,13 @@ def test_share_of_the_bill_is_the_cost(world: tuple[World, Config]) -> None:
     document = lives(config, abort.call_id)[0]
     completion = document["completions"][0]
     call = next(c for c in document["calls"] if c["observer"] == abort.observer)
-    assert sum(Decimal(share["share"]) for share in completion["bill_shares"]) == Decimal(
-        call["verdict"]["cost"]
-    )
+    assert sum(Decimal(share["share"]) for share in completion["bill_shares"]) == Decimal(call["verdict"]["cost"])
     estimate = sum(Decimal(price["estimated_cost"]) for price in completion["prices"])
     assert estimate == Decimal(call["versions"][0]["cost"])
     assert {price["origin"] for price in completion["prices"]} == {"config"}
 
 
-@pytest.mark.parametrize(
-    "name", ["call_id", "request_id", "response_id", "completion_id", "insert_id", "trace_id"]
-)
+@pytest.mark.parametrize("name", ["call_id", "request_id", "response_id", "completion_id", "insert_id", "trace_id"])
 def test_any_id_finds_it(opened: tuple[duckdb.DuckDBPyConnection, Any], name: str) -> None:
     """Each kind of id leads to a life that bears it."""
     connection, values = opened
@@ -153,9 +147,7 @@ def small(directory: Path) -> Config:
     asked = {"provider": "gcp.vertex_ai", "account": "acme", "model": "m-1", "stream": False}
     ended = {"event": "ended", "call_id": "c1", "at": "2026-11-20T09:00:10Z", "outcome": "aborted"}
     lines = [base | asked, ended | {"reason": "timeout"}]
-    (directory / "client.jsonl").write_text(
-        "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
-    )
+    (directory / "client.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     (directory / "backend.jsonl").write_text("", encoding="utf-8")
     (directory / "orphaned.yaml").write_text(CONFIG, encoding="utf-8")
     return load(directory / "orphaned.yaml")

@@ -413,9 +413,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.
 @pytest.mark.parametrize("packer", PACKERS.values(), ids=PACKERS)
 def test_compression_shows_and_members_follow(reader: Reader, packer: Callable[[bytes], bytes]) -> None:
     """Compression shows in the bytes, not the name; members follow, also in the middle of a line."""
-    append(
-        reader.root / "a.jsonl", packer(b"{1}\n{2") + packer(b"2}\n{3}\n") + packer(b"") + packer(b"{4}\n")
-    )
+    append(reader.root / "a.jsonl", packer(b"{1}\n{2") + packer(b"2}\n{3}\n") + packer(b"") + packer(b"{4}\n"))
     reader.look()
     assert reader.numbered == [(1, "{1}"), (2, "{22}"), (3, "{3}"), (4, "{4}")]
     assert reader.problems == []
@@ -672,9 +670,7 @@ def test_progress_ends_at_its_total(reader: Reader) -> None:
 
 # Whatever the way the bytes arrive
 
-GOOD = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0}"), max_size=12).map(
-    lambda t: f"{{{t}}}"
-)
+GOOD = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0}"), max_size=12).map(lambda t: f"{{{t}}}")
 RAW_LINES = st.lists(
     st.one_of(
         GOOD.map(str.encode),

@@ -90,9 +90,7 @@ def test_every_bad_line_has_its_fate(desk: Desk, source: str) -> None:
     desk.put(FILES[source], *(line for line, _ in expected))
     desk.run(READ_MIN)
     found = _fates(desk, source, first_line, len(expected))
-    wrong = [
-        (line[:300], fate, want) for (line, want), fate in zip(expected, found, strict=True) if fate != want
-    ]
+    wrong = [(line[:300], fate, want) for (line, want), fate in zip(expected, found, strict=True) if fate != want]
     assert wrong == []
     counts = source_counts(desk.config, source)
     lines = first_line - 1 + len(expected)
@@ -209,11 +207,7 @@ def test_call_that_ended_before_it_started(desk: Desk) -> None:
         assert row["verdict"] in {"orphaned", "delivered", "unmatched"}
         if row["orphaned_nano"] is not None:
             assert (
-                0
-                <= row["orphaned_low_nano"]
-                <= row["orphaned_nano"]
-                <= row["orphaned_high_nano"]
-                <= row["cost_nano"]
+                0 <= row["orphaned_low_nano"] <= row["orphaned_nano"] <= row["orphaned_high_nano"] <= row["cost_nano"]
             )
     _undisturbed(desk)
 
@@ -239,17 +233,15 @@ def test_negative_cost_is_unattributed(desk: Desk) -> None:
     desk.put(FILES["bill"], billed(0, usage={"amount": 20, "unit": "count"}, cost="-0.25"))
     desk.run(LATER_MIN)
     desk.run(LATER_MIN + 1)
-    (bucket,) = [
-        b for b in rows(desk.config, "bucket_current") if b["account"] == "other" and b["billed_nano"]
-    ]
+    (bucket,) = [b for b in rows(desk.config, "bucket_current") if b["account"] == "other" and b["billed_nano"]]
     assert (bucket["settled"], bucket["unattributed_nano"], bucket["delivered_nano"]) == (
         True,
         -250_000_000,
         0,
     )
-    assert [
-        row["message"] for row in rows(desk.config, "problem") if row["kind"] == "cost not shared out"
-    ] == ["billed with a negative cost: all of it is unattributed"]
+    assert [row["message"] for row in rows(desk.config, "problem") if row["kind"] == "cost not shared out"] == [
+        "billed with a negative cost: all of it is unattributed"
+    ]
     _undisturbed(desk)
 
 
@@ -257,9 +249,7 @@ def test_cost_with_many_digits_is_exact(desk: Desk) -> None:
     """A cost with 18 decimals is rounded half to even once, from its text, as number and as text."""
     for number, cost in enumerate(("0.0000000005", "0.0000000015", "0.0000000025", "0.123456789500000001")):
         desk.put(FILES["bill"], billed(number, cost=cost, project={"id": f"p{number}"}))
-        line = json.dumps(billed(number, cost=0, project={"id": f"q{number}"})).replace(
-            '"cost": 0', f'"cost": {cost}'
-        )
+        line = json.dumps(billed(number, cost=0, project={"id": f"q{number}"})).replace('"cost": 0', f'"cost": {cost}')
         desk.put(FILES["bill"], line)
     desk.run(READ_MIN)
     nano = {row["account"]: row["cost_nano"] for row in rows(desk.config, "billing_line")}
@@ -270,8 +260,7 @@ def test_cost_with_many_digits_is_exact(desk: Desk) -> None:
 def test_thinking_beyond_output_is_a_problem(tmp_path: Path) -> None:
     """Where output includes thinking, more thinking than output is a problem; so it is with cached input."""
     sources = [
-        source | ({"provider": "openai"} if source["name"] == "backend" else {})
-        for source in DESK_CONFIG["sources"]
+        source | ({"provider": "openai"} if source["name"] == "backend" else {}) for source in DESK_CONFIG["sources"]
     ]
     desk = Desk(tmp_path, sources=sources)
     desk.put(FILES["backend"], completion(1, {"thinking_tokens": 21}), completion(2, {"thinking_tokens": 20}))

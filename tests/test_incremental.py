@@ -331,9 +331,9 @@ def test_vanished_that_ends_after_all(desk: Desk, hour: int) -> None:
     assert rows(desk.config, "verdict_current") == []
     assert net_spend(counters(desk.config)) == {}
     assert _total(desk.config, "recognized_spend_total") == _total(desk.config, "spend_corrected_down_total")
-    assert [
-        row["reason"] for row in rows(desk.config, "verdict_current", as_of_us=T0_US + 31 * MINUTE_US)
-    ] == ["vanished"]
+    assert [row["reason"] for row in rows(desk.config, "verdict_current", as_of_us=T0_US + 31 * MINUTE_US)] == [
+        "vanished"
+    ]
 
 
 def test_vanished_that_turns_out_an_interrupt(desk: Desk) -> None:
@@ -462,8 +462,7 @@ def test_bill_in_parts_settles_when_it_is_whole(desk: Desk) -> None:
     desk.bill("Output", 0, 1000, "0.0025")
     desk.run(6 * HOUR_MIN)
     states = {
-        row["usage_kind"]: (row["settled"], row["unattributed_nano"])
-        for row in rows(desk.config, "bucket_current")
+        row["usage_kind"]: (row["settled"], row["unattributed_nano"]) for row in rows(desk.config, "bucket_current")
     }
     assert states == {"input": (True, 0), "output": (False, 2_500_000)}
     assert _only(desk.config)["basis"] == "estimated"
@@ -474,9 +473,7 @@ def test_bill_in_parts_settles_when_it_is_whole(desk: Desk) -> None:
 
 def test_delivery_read_twice_counts_once(desk: Desk) -> None:
     """Equal rows count as often as in the file that has most of them, in whichever order files come."""
-    for day, (file, times) in enumerate(
-        (("billing/a.jsonl", 1), ("billing/b.jsonl", 3), ("billing/c.jsonl", 2))
-    ):
+    for day, (file, times) in enumerate((("billing/a.jsonl", 1), ("billing/b.jsonl", 3), ("billing/c.jsonl", 2))):
         for _ in range(times):
             desk.bill("Output", 0, 1000, "0.0025", file=file)
         desk.run((day + 1) * DAY_MIN)

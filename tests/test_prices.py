@@ -78,9 +78,7 @@ def test_the_book_prices_gemini_for_both_google_providers() -> None:
         assert prices["input"] == 15 * NANO // 10
         assert prices["cached_input"] == 15 * NANO // 100
         assert prices["output"] == prices["thinking"] == 9 * NANO
-        assert {(row.provider, row.currency, row.origin) for row in rows} == {
-            (provider, "USD", "genai-prices 0.2.3")
-        }
+        assert {(row.provider, row.currency, row.origin) for row in rows} == {(provider, "USD", "genai-prices 0.2.3")}
 
 
 def test_long_inputs_have_rows_of_their_own() -> None:

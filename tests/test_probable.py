@@ -317,9 +317,7 @@ def test_a_late_abort_touches_its_own_hour_only(tmp_path: Path) -> None:
     assert found["c2-9"]["completion_id"] == "k2-9"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="suspects without a trace id are all active when a line without one comes"
-)
+@pytest.mark.xfail(strict=True, reason="suspects without a trace id are all active when a line without one comes")
 def test_only_touched_hours_are_raced_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the hour that a late completion touches comes into the race again."""
     desk = _hand(tmp_path)

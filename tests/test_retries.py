@@ -60,8 +60,7 @@ def deliver(desk: Desk, call_id: str, minute: float, **more: Any) -> None:
 def links(config: Config) -> dict[str, tuple[str, str, int]]:
     """Superseded call -> the next one, the evidence, and the superseded one's place in its chain."""
     return {
-        row["call_id"]: (row["next_call_id"], row["evidence"], row["attempt"])
-        for row in rows(config, "retry_current")
+        row["call_id"]: (row["next_call_id"], row["evidence"], row["attempt"]) for row in rows(config, "retry_current")
     }
 
 
@@ -378,9 +377,7 @@ def test_named_retries_are_all_found(seed: int, tmp_path: Path) -> None:
     assert abs(ours - lost * NANO) <= 4 * len(truth)
 
 
-def test_by_time_and_size_against_the_truth(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_by_time_and_size_against_the_truth(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """Without retry_of and without common ids, sizes known: precision and recall over several seeds."""
     scores = []
     for seed in SEEDS:

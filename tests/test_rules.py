@@ -27,9 +27,7 @@ ALERTS = {rule["alert"]: rule for rule in rules("alerts.yaml")}
 
 def promtool(*arguments: str | Path) -> None:
     """Runs promtool, and fails with its own words."""
-    done = subprocess.run(
-        [need("promtool", "prometheus"), *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([need("promtool", "prometheus"), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -108,9 +108,7 @@ def test_gemini_api_skus_are_understood(sku: str, model: str, kind: str, price_c
         ("EU-NovaLite-input-tokens-batch", "nova-lite", "input", "batch"),
     ],
 )
-def test_bedrock_usage_types_are_understood(
-    usage_type: str, model: str, kind: str, price_class: str | None
-) -> None:
+def test_bedrock_usage_types_are_understood(usage_type: str, model: str, kind: str, price_class: str | None) -> None:
     """A usage type of Bedrock is region, model, token type and tier; the four token types are kept apart."""
     assert recognise("Amazon Bedrock", usage_type, ()) == SkuMeaning(BEDROCK, model, kind, price_class)
 

@@ -54,9 +54,7 @@ def _value(connection: duckdb.DuckDBPyConnection, text: str, *values: object) ->
         ("1e400", None), ("NaN", None), ("", None), ("one", None), ("Infinity", None), (None, None),
     ],
 )  # fmt: skip
-def test_text_becomes_nano_half_even(
-    connection: duckdb.DuckDBPyConnection, text: str | None, nano: int | None
-) -> None:
+def test_text_becomes_nano_half_even(connection: duckdb.DuckDBPyConnection, text: str | None, nano: int | None) -> None:
     """Decimal text is whole nano-units, ties to even; what is no number is nothing."""
     assert _value(connection, "SELECT nano($1::VARCHAR)", text) == nano
 
@@ -69,9 +67,7 @@ def test_text_becomes_nano_half_even(
         10**18),
     ],
 )  # fmt: skip
-def test_share_is_rounded_half_even(
-    connection: duckdb.DuckDBPyConnection, amount: int, part: int, whole: int
-) -> None:
+def test_share_is_rounded_half_even(connection: duckdb.DuckDBPyConnection, amount: int, part: int, whole: int) -> None:
     """A share is amount x part / whole, ties to even, also where the product needs 128 bits."""
     share = _value(connection, "SELECT share_of($1::BIGINT, $2::BIGINT, $3::BIGINT)", amount, part, whole)
     assert share == round(Fraction(amount * part, whole))
@@ -281,9 +277,7 @@ def _lost(desk: Desk, call_id: str, minute: float, *, tokens: int, thinking: int
 # Settled ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("billed", "settled_at_once"), [(1000, True), (980, True), (979, False), (2000, True)]
-)
+@pytest.mark.parametrize(("billed", "settled_at_once"), [(1000, True), (980, True), (979, False), (2000, True)])
 def test_settled_at_98_percent_of_the_logs(desk: Desk, billed: int, settled_at_once: bool) -> None:
     """With 98 % of the logged usage billed a bucket is settled; with less, 48 hours of bill later."""
     _lost(desk, "a", 30, tokens=1000)
@@ -459,9 +453,7 @@ def test_two_currencies_in_one_bucket(connection: duckdb.DuckDBPyConnection) -> 
 def test_unit_of_another_kind_is_unattributed(desk: Desk) -> None:
     """Usage billed in a unit that the logs do not count is not shared out, and a problem says so."""
     _lost(desk, "a", 30, tokens=1000)
-    desk.bill(
-        "Output", 0, 1000, "0.01", usage={"amount": 1000, "unit": "seconds"}, export_time=at(90 * HOUR_MIN)
-    )
+    desk.bill("Output", 0, 1000, "0.01", usage={"amount": 1000, "unit": "seconds"}, export_time=at(90 * HOUR_MIN))
     desk.run(10 * DAY_MIN)
     bucket = _bucket(desk, 0)
     assert (bucket["settled"], bucket["unattributed_nano"], bucket["orphaned_nano"]) == (True, 10_000_000, 0)

@@ -121,9 +121,7 @@ def test_billed_cost_adds_up_to_the_bill(ledger: Ledger, connection: duckdb.Duck
     rows = objects(connection, "reconciliation")
     for currency, total in ledger[0].totals.items():
         billed = [
-            Decimal(str(row["billed_cost"]))
-            for row in rows
-            if row["currency"] == currency and row["billed_cost"]
+            Decimal(str(row["billed_cost"])) for row in rows if row["currency"] == currency and row["billed_cost"]
         ]
         assert sum(billed) == Decimal(total.billed.numerator) / Decimal(total.billed.denominator)
 
@@ -139,11 +137,7 @@ def test_every_abort_has_its_row(ledger: Ledger, connection: duckdb.DuckDBPyConn
 def test_span_is_half_open(connection: duckdb.DuckDBPyConnection) -> None:
     """--from is in, --to is out: a span between two starts has the first of them alone."""
     first, second = sorted({str(row["started_at"]) for row in objects(connection, "verdicts")})[:2]
-    at = dict(
-        connection.execute(
-            "SELECT instant_text(started_at_us), started_at_us FROM verdict_current"
-        ).fetchall()
-    )
+    at = dict(connection.execute("SELECT instant_text(started_at_us), started_at_us FROM verdict_current").fetchall())
     found = objects(connection, "verdicts", tables.Span(at[first], at[second]))
     assert {row["started_at"] for row in found} == {first}
 
@@ -175,9 +169,7 @@ def test_amounts_are_exact_text(nano: int) -> None:
     assert macro("amount_text", nano) == text_from_nano(nano)
 
 
-@pytest.mark.parametrize(
-    ("micro", "text"), [(0, "0"), (1_500_000, "1.5"), (-1, "-0.000001"), (10**30, "1" + "0" * 24)]
-)
+@pytest.mark.parametrize(("micro", "text"), [(0, "0"), (1_500_000, "1.5"), (-1, "-0.000001"), (10**30, "1" + "0" * 24)])
 def test_usage_is_exact_text(micro: int, text: str) -> None:
     """Usage is written in whole units, with what six places can say."""
     assert macro("usage_text", micro) == text

@@ -26,9 +26,7 @@ ANTHROPIC = TokenDialect(input_includes_cached=False, output_includes_thinking=T
         ("", None, OPENAI),
     ],
 )
-def test_each_provider_counts_in_its_own_way(
-    provider: str, model: str | None, expected: TokenDialect
-) -> None:
+def test_each_provider_counts_in_its_own_way(provider: str, model: str | None, expected: TokenDialect) -> None:
     """Google keeps thoughts apart, Anthropic keeps cached input apart, OpenAI includes both."""
     assert dialect(provider, model) == expected
 

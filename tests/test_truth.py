@@ -39,9 +39,7 @@ SPECS: dict[str, Callable[[int], WorldSpec]] = {
     "rough": lambda seed: WorldSpec.rough(seed, calls=CALLS, hours=2),
     "traces": lambda seed: WorldSpec(seed=seed, calls=CALLS, id_share=0.0, trace_share=1.0),
     "responses": lambda seed: WorldSpec(seed=seed, calls=CALLS, id_share=0.0, response_id_share=1.0),
-    "mixed ids": lambda seed: WorldSpec(
-        seed=seed, calls=CALLS, id_share=0.4, trace_share=0.5, response_id_share=0.6
-    ),
+    "mixed ids": lambda seed: WorldSpec(seed=seed, calls=CALLS, id_share=0.4, trace_share=0.5, response_id_share=0.6),
     "daily": lambda seed: WorldSpec(seed=seed, calls=CALLS, daily=True),
     "two currencies": lambda seed: WorldSpec(seed=seed, calls=CALLS, second_currency="EUR"),
     "no bill": lambda seed: WorldSpec(seed=seed, calls=CALLS, bill="none"),
@@ -57,9 +55,7 @@ SPECS: dict[str, Callable[[int], WorldSpec]] = {
         uncounted_share=0.0,
         skew_ms=MappingProxyType({APP: 1500, EDGE: -900, BACKEND: 700}),
     ),
-    "one id": lambda seed: WorldSpec(
-        seed=seed, calls=CALLS, abort_share=0.3, retry_share=1.0, same_id_share=1.0
-    ),
+    "one id": lambda seed: WorldSpec(seed=seed, calls=CALLS, abort_share=0.3, retry_share=1.0, same_id_share=1.0),
     "free": lambda seed: WorldSpec(seed=seed, calls=CALLS, cancelled_billed=False, backend_error_share=0.05),
     "unlogged": lambda seed: WorldSpec(seed=seed, calls=CALLS, unlogged_share=0.2, lost_share=0.1),
     "lost ends": lambda seed: WorldSpec(seed=seed, calls=CALLS, lost_ended_share=0.1, kills=2),
@@ -111,9 +107,7 @@ class Found:
             for row in self.verdicts
             if row["completion_id"] and row["evidence"] != "exact"
         ]
-        return {
-            (account, model, at_us // period_us * period_us) for account, model, at_us in unsure + guessed
-        }
+        return {(account, model, at_us // period_us * period_us) for account, model, at_us in unsure + guessed}
 
 
 def _key(abort: TrueAbort) -> AbortKey:
@@ -174,9 +168,7 @@ def test_every_abort_tells_whose_it_is(found: Found) -> None:
             row["provider"], row["account"], row["model"], row["service"], row["stream"], row["request_id"],
             row["ended_at_us"], row["finished_at_us"],
         )  # fmt: skip
-        ended_us, finished_us = (
-            None if at is None else instant_us(at) for at in (abort.ended_at, abort.finished_at)
-        )
+        ended_us, finished_us = (None if at is None else instant_us(at) for at in (abort.ended_at, abort.finished_at))
         assert told == (
             abort.provider, abort.account, abort.model, abort.service, abort.stream, abort.request_id,
             ended_us,
@@ -225,9 +217,7 @@ def test_bounds_hold_the_truth(found: Found) -> None:
 
 
 def _under_billed(found: Found, abort: TrueAbort) -> bool:
-    return any(
-        share["under_billed"] for share in found.shares if share["completion_id"] == abort.completion_id
-    )
+    return any(share["under_billed"] for share in found.shares if share["completion_id"] == abort.completion_id)
 
 
 def test_avoidable_money_is_what_came_after_the_abort(found: Found) -> None:
@@ -263,9 +253,7 @@ def test_buckets_are_the_true_ones(found: Found) -> None:
         assert (row["billed_micro"] or 0) == bucket.billed_usage * 10**6, bucket
         assert (row["logged_micro"] or 0) == bucket.logged_usage * 10**6, bucket
         whole = (row["account"], row["model"], row["usage_start_us"]) not in guessed
-        _parts_agree(
-            row, bucket, PARTS if whole else ("failed_nano", "unattributed_nano"), 2 * shares[key] + 1
-        )
+        _parts_agree(row, bucket, PARTS if whole else ("failed_nano", "unattributed_nano"), 2 * shares[key] + 1)
 
 
 def _parts_agree(row: Row, bucket: TrueBucket, parts: Iterable[str], slack_nano: int) -> None:

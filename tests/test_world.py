@@ -39,9 +39,7 @@ def clean() -> World:
 
 
 def _contents(directory: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()
-    }
+    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
 
 
 def _sum(amounts: Iterable[Fraction]) -> Fraction:
@@ -99,9 +97,7 @@ def test_files_grow_into_the_same_bytes(tmp_path: Path) -> None:
 def test_a_torn_line_has_no_newline_and_does_not_parse(tmp_path: Path) -> None:
     """What is torn is the unterminated tail of a file."""
     build(WorldSpec(seed=6, calls=300)).write(tmp_path, 0.4, torn=True)
-    tails = [
-        data.rpartition(b"\n")[2] for name, data in _contents(tmp_path).items() if name.endswith(".jsonl")
-    ]
+    tails = [data.rpartition(b"\n")[2] for name, data in _contents(tmp_path).items() if name.endswith(".jsonl")]
     assert any(tails)
     assert all(_record(tail) is None for tail in tails if tail)
 
@@ -153,9 +149,7 @@ def test_totals_add_up_to_the_bill(rough: World) -> None:
 
 
 def _all_parts(total: Totals) -> Fraction:
-    return (
-        total.delivered + total.orphaned + total.cut_short + total.failed + total.unattributed + total.other
-    )
+    return total.delivered + total.orphaned + total.cut_short + total.failed + total.unattributed + total.other
 
 
 def test_a_plain_bill_prices_each_token(clean: World) -> None:
@@ -186,9 +180,7 @@ def test_money_stands_on_one_row_of_an_attempt(rough: World) -> None:
     assert 2 in shared.values()
     for completion_id, count in shared.items():
         rows = [abort for abort in rough.aborts if abort.completion_id == completion_id]
-        assert [row.observer for row in rows if row.on_money_row] == [
-            "app" if count == 2 else rows[0].observer
-        ]
+        assert [row.observer for row in rows if row.on_money_row] == ["app" if count == 2 else rows[0].observer]
         assert all(row.cost == row.lost == row.avoidable == 0 for row in rows if not row.on_money_row)
 
 
@@ -296,9 +288,7 @@ def test_status_499_misses_most_aborts(clean: World) -> None:
     left = [call.proxy for call in clean.calls if call.proxy and call.proxy.reason]
     assert {(view.status, view.whole) for view in left} == {(499, False), (200, False), (504, True)}
     hidden = [
-        c
-        for c in clean.calls
-        if c.proxy and c.proxy.reason is None and c.client and c.client.outcome == "aborted"
+        c for c in clean.calls if c.proxy and c.proxy.reason is None and c.client and c.client.outcome == "aborted"
     ]
     assert hidden  # proxy_ignore_client_abort
 
@@ -319,9 +309,7 @@ def test_ids_join_as_often_as_asked() -> None:
     assert joined["request_id"] == pytest.approx(500, abs=60)
     assert joined["trace"] == pytest.approx(250, abs=50)
     assert joined["response_id"] == pytest.approx(120, abs=40)
-    assert {call.joined_by for call in build(WorldSpec(seed=2, calls=300)).calls if call.work} == {
-        "request_id"
-    }
+    assert {call.joined_by for call in build(WorldSpec(seed=2, calls=300)).calls if call.work} == {"request_id"}
 
 
 def test_the_backend_log_holds_the_id_that_joins(rough: World) -> None:
@@ -337,9 +325,7 @@ def test_the_backend_log_holds_the_id_that_joins(rough: World) -> None:
     assert joined
     for abort in joined:
         ids = {abort.request_id, edge_ids.get(abort.request_id)}
-        assert any((request_id, abort.completion_id) in found for request_id in ids) or _is_retry(
-            rough, abort
-        )
+        assert any((request_id, abort.completion_id) in found for request_id in ids) or _is_retry(rough, abort)
 
 
 def _is_retry(world: World, abort: TrueAbort) -> bool:

@@ -83,9 +83,7 @@ class World:
 
     def counts(self, source: str | None = None, *, file: str | None = None) -> Counts:
         """How the lines of a source, of a file, or of all must be counted."""
-        wanted = [
-            line.outcome for line in self.lines if source in {None, line.source} and file in {None, line.file}
-        ]
+        wanted = [line.outcome for line in self.lines if source in {None, line.source} and file in {None, line.file}]
         return Counts(*(wanted.count(outcome) for outcome in ("record", "duplicate", "problem", "ignored")))
 
     @property
@@ -173,9 +171,7 @@ def _without_end(spec: WorldSpec, call: Call, last_us: dict[str, int], rng: Rand
     return replace(call, client=replace(view, ended_recorded=False))
 
 
-def _totals(
-    currency: str, aborts: Iterable[TrueAbort], buckets: Iterable[TrueBucket], books: Books
-) -> Totals:
+def _totals(currency: str, aborts: Iterable[TrueAbort], buckets: Iterable[TrueBucket], books: Books) -> Totals:
     mine = [bucket for bucket in buckets if bucket.currency == currency]
     rows = [abort for abort in aborts if abort.currency == currency]
     other = books.other(currency)

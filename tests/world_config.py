@@ -59,9 +59,7 @@ def config_text(spec: WorldSpec) -> str:
 
 def _sources(spec: WorldSpec) -> list[dict[str, object]]:
     fields = FIELDS | ({"first_byte_at": "jsonPayload.first_byte_at"} if spec.log_first_byte else {})
-    routes = [
-        {"match": f"^/{account}{PATH}", "provider": PROVIDER, "account": account} for account in spec.accounts
-    ]
+    routes = [{"match": f"^/{account}{PATH}", "provider": PROVIDER, "account": account} for account in spec.accounts]
     sources: list[dict[str, object]] = [
         {"name": APP, "kind": "client-log", "path": "client/*.jsonl"},
         {"name": EDGE, "kind": "nginx", "path": "nginx/*.json", "service": "web", "routes": routes},

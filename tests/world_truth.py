@@ -195,9 +195,7 @@ def _delivered_by(attempt: _Attempt) -> tuple[DeliveredBy, bool]:
     return ("bytes", True) if certain else ("time", False)
 
 
-def _avoidable(
-    spec: WorldSpec, attempt: _Attempt, made: Fraction, lost: Fraction
-) -> tuple[Fraction, Fraction | None]:
+def _avoidable(spec: WorldSpec, attempt: _Attempt, made: Fraction, lost: Fraction) -> tuple[Fraction, Fraction | None]:
     """What was generated after the observer had gone: counted from the first byte, and from the receipt."""
     call, work, row = attempt.call, attempt.work, attempt.money_row
     vanished = attempt.reasons[row] == "vanished"

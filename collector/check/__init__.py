@@ -117,9 +117,7 @@ def _trial(config: Config, source: SourceConfig, now_us: int) -> Trial:
     """The first lines of one source, mapped as a run would map them."""
     trial = Trial()
     batches = (
-        _entries(source, trial, now_us)
-        if isinstance(source, CloudLoggingSource)
-        else _lines(config, source, trial)
+        _entries(source, trial, now_us) if isinstance(source, CloudLoggingSource) else _lines(config, source, trial)
     )
     _kind, stage = mapping(config, source)
     with duckdb.connect() as engine:
@@ -234,9 +232,7 @@ def _note_records(engine: duckdb.DuckDBPyConnection, source: SourceConfig, trial
             trial.findings.append(Finding("warning", f"source {source.name}", message))
 
 
-def _counted(
-    source: SourceConfig, places: int, tally: dict[str, int], examples: dict[str, str]
-) -> Iterator[Finding]:
+def _counted(source: SourceConfig, places: int, tally: dict[str, int], examples: dict[str, str]) -> Iterator[Finding]:
     place = f"source {source.name}"
     kind = "project" if isinstance(source, CloudLoggingSource) else "file"
     many = f"{places:,} {kind}{'' if places == 1 else 's'}"

@@ -46,7 +46,7 @@ def blocks(costs: Costs) -> Iterator[dict[tuple[int, int], int]]:
 
 
 def _exact(block: Costs, alone: int | None) -> list[tuple[int, int]]:
-    """The least cost, leaving nodes alone included: one shortest augmenting path a left node, with potentials (Johnson)."""
+    """The least cost, leaving nodes alone included: one shortest augmenting path a left node, with potentials."""
     edges: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for (left, right), cost in block.items():
         edges[left].append((right, cost))

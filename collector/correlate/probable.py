@@ -48,7 +48,7 @@ def score(edge: Mapping[str, NDArray[np.generic]]) -> Scored:
     """Score, weigh and choose among `edge`, the columns of edge.sql."""
     column = {name: np.asarray(np.ma.filled(np.ma.asarray(values).astype(float), np.nan)) for name, values in (
         (name, values) for name, values in edge.items() if values.dtype != object)}  # fmt: skip
-    racers, racer = np.unique(column["attempt_no"].astype(np.int64), return_inverse=True)
+    _, racer = np.unique(column["attempt_no"].astype(np.int64), return_inverse=True)
     _, completion = np.unique(column["completion_no"].astype(np.int64), return_inverse=True)
     start = _start_term(column, edge, racer)
     end, size, kind = _end_term(column), _size_term(column), _kind_term(column)
@@ -58,7 +58,7 @@ def score(edge: Mapping[str, NDArray[np.generic]]) -> Scored:
 
 
 def _laplace(distance: Floats, scale: Floats | float) -> Floats:
-    return np.exp(-np.abs(distance) / scale) / (2 * np.asarray(scale))
+    return np.asarray(np.exp(-np.abs(distance) / scale) / (2 * np.asarray(scale)), dtype=np.float64)
 
 
 def _start_term(column: Mapping[str, Floats], edge: Mapping[str, NDArray[np.generic]], racer: Ints) -> Floats:
@@ -66,7 +66,8 @@ def _start_term(column: Mapping[str, Floats], edge: Mapping[str, NDArray[np.gene
     shift, scale = _delays(column, edge, racer)
     density = (1 - TAIL) * _laplace(column["delay_us"] - shift, scale) + TAIL / 4e6
     unseen = UNSEEN_SHARE * np.maximum(column["block_completions"], 1.0) / HOUR_US
-    return np.log(density) - np.log(unseen) + np.log((1 - NO_COMPLETION) / NO_COMPLETION)
+    weight = np.log(density) - np.log(unseen) + np.log((1 - NO_COMPLETION) / NO_COMPLETION)
+    return np.asarray(weight, dtype=np.float64)
 
 
 def _delays(
@@ -138,9 +139,7 @@ def _size_term(column: Mapping[str, Floats]) -> Floats:
     gap, of = column["input_gap"], np.maximum(column["input_tokens"], 1.0)
     told = ~np.isnan(gap)
     close = np.abs(gap[told]) / of[told]
-    term[told] += np.where(
-        gap[told] == 0, np.log(0.7 * INPUT_SPREAD), np.where(close < 0.1, np.log(2.0), np.log(0.15))
-    )
+    term[told] += np.where(gap[told] == 0, np.log(0.7 * INPUT_SPREAD), np.where(close < 0.1, np.log(2.0), np.log(0.15)))
     return term
 
 
@@ -186,7 +185,7 @@ def marginals(racer: Ints, completion: Ints, weight: Floats) -> Floats:
         if change < 1e-6:
             break
     joined = odds * to_completion * to_racer
-    return joined / (1 + joined)
+    return np.asarray(joined / (1 + joined), dtype=np.float64)
 
 
 def best_choice(racer: Ints, completion: Ints, weight: Floats) -> Bools:
@@ -211,8 +210,7 @@ def _undisputed(racer: Ints, completion: Ints, weight: Floats, alive: Bools) -> 
     first_c, second_c = _two_best(completion, value)
     other_r = np.where(value >= first_r[racer], second_r[racer], first_r[racer])
     other_c = np.where(value >= first_c[completion], second_c[completion], first_c[completion])
-    sure = alive & (value > other_r + other_c)
-    return sure
+    return alive & (value > other_r + other_c)
 
 
 def _two_best(group: Ints, value: Floats) -> tuple[Floats, Floats]:
@@ -230,9 +228,7 @@ def _solved(racer: Ints, completion: Ints, weight: Floats, alive: Bools) -> Bool
     """The exact choice in what is left: leaving a call alone costs as much as its pairs are worth."""
     rows = np.flatnonzero(alive)
     ceiling = int(weight[rows].max() * SCALE) + 1
-    costs = {
-        (int(racer[row]), int(completion[row])): ceiling - int(weight[row] * SCALE) for row in rows.tolist()
-    }
+    costs = {(int(racer[row]), int(completion[row])): ceiling - int(weight[row] * SCALE) for row in rows.tolist()}
     pairs = set(choose(costs, alone=ceiling))
     chosen = np.zeros(len(weight), dtype=bool)
     for row in rows.tolist():

@@ -19,7 +19,8 @@ DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 
 CALLS = (
-    "half_call", "met_half", "reappeared", "reappeared_problem", "suspect_drop", "open_call_met", "dangling_met", "open_call_new",
+    "half_call", "met_half", "reappeared", "reappeared_problem", "suspect_drop",
+    "open_call_met", "dangling_met", "open_call_new",
     "dangling_new", "reappeared_close", "overdue_call", "lost_end", "lost_end_close", "lone_end", "new_suspect",
     "suspect_put", "open_call_suspected",
 )  # fmt: skip

@@ -71,9 +71,7 @@ def find(
     return found
 
 
-def warn(
-    connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], overrides: Sequence[PolicyOverride]
-) -> None:
+def warn(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], overrides: Sequence[PolicyOverride]) -> None:
     """Put on record, once each, the claims that are contradicted by the models of this run's verdicts."""
     touched = set(dialect.run(connection, PACKAGE, "cancel_touched"))
     if not touched:

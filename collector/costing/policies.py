@@ -121,9 +121,7 @@ def _policy(entry: Mapping[str, Any]) -> Policy:
     faults += [key for key, choices in _CHOICES.items() if key in entry and entry[key] not in choices]
     faults += [key for key in _TEXTS if not entry.get(key)]
     if faults or not isinstance(entry["from"], date):
-        raise ValueError(
-            f"policy {entry.get('provider')} {entry.get('on')}: wrong or missing: {faults or ['from']}"
-        )
+        raise ValueError(f"policy {entry.get('provider')} {entry.get('on')}: wrong or missing: {faults or ['from']}")
     day = entry["from"]
     fields = {key: entry[key] for key in (*_CHOICES, *_TEXTS)}
     return Policy(

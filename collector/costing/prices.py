@@ -282,9 +282,7 @@ def _amount_above(price: "Decimal | TieredPrices", above: int) -> Decimal:
     """One price for inputs just over `above`: that of the highest tier that starts there or lower."""
     if isinstance(price, Decimal):
         return price
-    return max(
-        ((tier.start, tier.price) for tier in price.tiers if tier.start <= above), default=(0, price.base)
-    )[1]
+    return max(((tier.start, tier.price) for tier in price.tiers if tier.start <= above), default=(0, price.base))[1]
 
 
 def _kinds(sheet: "ModelPrice") -> Iterator[tuple[str, tuple["Decimal | TieredPrices", int]]]:

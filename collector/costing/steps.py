@@ -22,7 +22,8 @@ ASSUMED = (
     "assumed_usage", "assumed_unknown", "special_touched",
 )  # fmt: skip
 BUCKETS = (
-    "special_drop", "special_put", "special_assumed_put", "first_byte_learnt", "special_time", "special_time_drop", "special_time_put",
+    "special_drop", "special_put", "special_assumed_put", "first_byte_learnt",
+    "special_time", "special_time_drop", "special_time_put",
     "touched_point", "waiting_account", "touched_period", "touched_hour",
     "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry", "full_bucket",
     "special_use", "bucket_part", "share_lost", "bucket_share_drop", "bucket_share_put", "special_wanted",
@@ -83,9 +84,7 @@ def keep(connection: duckdb.DuckDBPyConnection) -> None:
         dialect.run(connection, PACKAGE, step)
 
 
-def _register_policies(
-    connection: duckdb.DuckDBPyConnection, overrides: Sequence[policies.PolicyOverride]
-) -> None:
+def _register_policies(connection: duckdb.DuckDBPyConnection, overrides: Sequence[policies.PolicyOverride]) -> None:
     """`policy_decision`: for every model that cancelled or failed, whether such work is billed, and since when."""
     table = policies.table(overrides)
     instants = sorted({0, *(policy.from_us for policy in table)})
@@ -98,9 +97,7 @@ def _register_policies(
                 "billed": policy.billed != "no", "disputed": policy.billed == "disputed",
             })  # fmt: skip
     connection.register("policy_decision", pa.Table.from_pylist(rows, schema=_POLICY))
-    connection.register(
-        "drop_policy", pa.Table.from_pylist(_dropped(connection, table, instants), schema=_DROP)
-    )
+    connection.register("drop_policy", pa.Table.from_pylist(_dropped(connection, table, instants), schema=_DROP))
 
 
 def _register_names(connection: duckdb.DuckDBPyConnection, normalised: Callable[[str], str]) -> None:
@@ -111,10 +108,7 @@ def _register_names(connection: duckdb.DuckDBPyConnection, normalised: Callable[
     named: dict[str, set[tuple[str, str]]] = {"log": set(), "bill": set()}
     for side, provider, model in dialect.run(connection, PACKAGE, "named_model"):
         named[side].add((provider, model))
-    held = {
-        (provider, model): bill
-        for provider, model, bill in dialect.run(connection, PACKAGE, "model_name_held")
-    }
+    held = {(provider, model): bill for provider, model, bill in dialect.run(connection, PACKAGE, "model_name_held")}
     rows = []
     for provider, model in sorted(named["log"]):
         fitting = {m for p, m in named["bill"] if p == provider and normalised(m) == normalised(model)}
@@ -153,9 +147,7 @@ def _register_prices(
     """`price_effective` and `account_currency`: the dated prices of every model in use, in each bill's currency."""
     dialect.run(connection, PACKAGE, "account_currency")
     models = dialect.run(connection, PACKAGE, "used_model")
-    wanted = {
-        row[0] for row in connection.execute("SELECT DISTINCT currency FROM account_currency").fetchall()
-    }
+    wanted = {row[0] for row in connection.execute("SELECT DISTINCT currency FROM account_currency").fetchall()}
     rows: list[dict[str, Any]] = []
     for provider, model in models:
         dated = prices.price_rows(configured, [(provider, model)])

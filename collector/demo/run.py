@@ -53,9 +53,7 @@ def demo(
     for line in orphans(found, _command(), directory / "orphaned.yaml"):
         _say(line)
     _say(f"\nTook {time.monotonic() - began:.1f} s.")
-    for line in _where(
-        directory, address if serve else "", moved=address != listen and not listen.endswith(":0")
-    ):
+    for line in _where(directory, address if serve else "", moved=address != listen and not listen.endswith(":0")):
         _say(line)
     return _serve(config, done.ledger, address) if serve else 0
 

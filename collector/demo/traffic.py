@@ -118,9 +118,7 @@ class _Day:
             call = self._live(service, again_us, context, generated, retry_of=call.call_id)
             yield call
 
-    def _live(
-        self, service: Service, at_us: int, context: int, generated: int, *, retry_of: str | None = None
-    ) -> Call:
+    def _live(self, service: Service, at_us: int, context: int, generated: int, *, retry_of: str | None = None) -> Call:
         """One attempt from its start to its end."""
         rng = self.rng
         call = Call(

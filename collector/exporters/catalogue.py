@@ -151,16 +151,14 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "settled_estimated_spend",
         "gauge",
-        "What the price book says the usage of the last 30 settled days costs, in units of the currency "
-        "label.",
+        "What the price book says the usage of the last 30 settled days costs, in units of the currency label.",
         ("provider", "currency"),
         money=True,
     ),
     Family(
         "bill_settled_through_timestamp_seconds",
         "gauge",
-        "Up to when the account's bill is settled, in seconds since 1970 UTC; figures before it come from "
-        "the bill.",
+        "Up to when the account's bill is settled, in seconds since 1970 UTC; figures before it come from the bill.",
         ("provider", "account"),
     ),
     Family(
@@ -184,8 +182,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "source_records_total",
         "counter",
-        "Everything that was read from the source, by what became of it; each line or entry is in exactly "
-        "one outcome.",
+        "Everything that was read from the source, by what became of it; each line or entry is in exactly one outcome.",
         ("source", "outcome"),
     ),
     Family(
@@ -204,8 +201,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "run_last_success_timestamp_seconds",
         "gauge",
-        "When a run last ended with its figures committed, in seconds since 1970 UTC. All figures are of "
-        "that run.",
+        "When a run last ended with its figures committed, in seconds since 1970 UTC. All figures are of that run.",
     ),
     Family(
         "invariant_violations_total",
@@ -226,6 +222,4 @@ def series_names() -> frozenset[str]:
     """Every name that a query may use: full names, with the three series of each histogram."""
     histograms = [family.full_name for family in FAMILIES if family.kind == "histogram"]
     plain = [family.full_name for family in FAMILIES if family.kind != "histogram"]
-    return frozenset(
-        plain + [name + suffix for name in histograms for suffix in ("_bucket", "_sum", "_count")]
-    )
+    return frozenset(plain + [name + suffix for name in histograms for suffix in ("_bucket", "_sum", "_count")])

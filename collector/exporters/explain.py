@@ -48,9 +48,7 @@ def explained(
 class _Teller:
     """Puts one life after another into documents."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], line_text: LineText
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], line_text: LineText) -> None:
         self._connection, self._values, self._line_text = connection, values, line_text
 
     def life(self, life: Life) -> Document:
@@ -107,17 +105,12 @@ class _Teller:
         return versions
 
     def _completion(self, row: Row, life: Life) -> Document:
-        currency = next(
-            (v["currency"] for call in life.calls for v in self._versions(call) if v["currency"]), None
-        )
+        currency = next((v["currency"] for call in life.calls for v in self._versions(call) if v["currency"]), None)
         shares = rows(self._connection, "life_share", row)
         currency = next((share["currency"] for share in shares), currency)
         prices = rows(self._connection, "life_price", {**row, "currency": currency})
         return {
-            **{
-                name: row[name]
-                for name in ("source", "completion_id", "provider", "account", "model", "status")
-            },
+            **{name: row[name] for name in ("source", "completion_id", "provider", "account", "model", "status")},
             **{name: row[name] for name in ("request_id", "trace_id", "span_id", "response_id", "insert_id")},
             "stream": row["stream"],
             "price_class": row["price_class"],

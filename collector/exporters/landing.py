@@ -97,9 +97,7 @@ def _in_order(summary: LedgerSummary) -> Iterable[WindowSpend]:
     """The windows this page shows: the headline currency first, then 7 days before the month."""
     shown = [one for one in summary.windows if one.window in WINDOW_WORDS]
     order = list(WINDOW_WORDS)
-    return sorted(
-        shown, key=lambda one: (one.currency != summary.currency, one.currency, order.index(one.window))
-    )
+    return sorted(shown, key=lambda one: (one.currency != summary.currency, one.currency, order.index(one.window)))
 
 
 def _spend_row(spend: WindowSpend) -> SpendRow:

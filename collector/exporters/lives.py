@@ -43,9 +43,7 @@ class Call:
 
     def spans(self) -> set[str]:
         """Trace and span, where both are known."""
-        return {
-            f"{one['trace_id']}/{one['span_id']}" for one in self.lines if one["trace_id"] and one["span_id"]
-        }
+        return {f"{one['trace_id']}/{one['span_id']}" for one in self.lines if one["trace_id"] and one["span_id"]}
 
     def bears(self, wanted: str) -> bool:
         """Whether any id of the call is `wanted`."""
@@ -69,9 +67,7 @@ def lives_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> list[Life]:
     for _ in range(ROUNDS_MAX):
         before = len(calls) + len(completions)
         told = _told(calls.values(), completions.values())
-        calls = _calls(
-            connection, [*map(_call_name, calls.values()), *rows(connection, "life_call_linked", told)]
-        )
+        calls = _calls(connection, [*map(_call_name, calls.values()), *rows(connection, "life_call_linked", told)])
         told = _told(calls.values(), completions.values())
         found = rows(connection, "life_completion_linked", told)
         completions = _completions(connection, [*completions.values(), *found])

@@ -30,9 +30,7 @@ from collector.records import HistogramSeries, LedgerSummary, Series
 
 TEXT_TYPE = exposition.CONTENT_TYPE_PLAIN_0_0_4
 OPENMETRICS_TYPE = openmetrics_exposition.CONTENT_TYPE_LATEST
-_GZIP_LEVEL = (
-    3  # made once a run in the job's own thread; beyond 3 the bytes hardly shrink and the time doubles
-)
+_GZIP_LEVEL = 3  # made once a run in the job's own thread; beyond 3 the bytes hardly shrink and the time doubles
 
 
 class LedgerCollector(Collector):

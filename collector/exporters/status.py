@@ -182,9 +182,7 @@ def after_run(summary: LedgerSummary, *, new: int, duration_ms: int) -> Iterator
         counts = (f"{one.records.get(outcome, 0):,}" for outcome in OUTCOMES)
         table.append((one.source, "up" if one.up else "DOWN", *counts))
     yield from (f"  {row}" for row in aligned(table, numbers={2, 3, 4, 5}))
-    verdicts = [
-        f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(summary.verdicts.items()) if count
-    ]
+    verdicts = [f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(summary.verdicts.items()) if count]
     evidence = [f"{count:,} {name}" for name, count in sorted(summary.evidence.items()) if count]
     total = sum(summary.verdicts.values())
     told = f": {', '.join(verdicts)} (evidence: {', '.join(evidence)})" if total else ""

@@ -140,13 +140,9 @@ def _until(document: Document, call: Document) -> str:
 def _no_verdict(document: Document) -> str:
     statuses = {completion["status"] for completion in document["completions"]}
     if not document["calls"] and "cancelled" in statuses:
-        return (
-            "The backend cancelled it, and no log shows who left: cut short in its bucket, without a verdict."
-        )
+        return "The backend cancelled it, and no log shows who left: cut short in its bucket, without a verdict."
     if not document["calls"]:
-        return (
-            "No client's or proxy's log shows this call: its cost is taken as delivered, without a verdict."
-        )
+        return "No client's or proxy's log shows this call: its cost is taken as delivered, without a verdict."
     if any(call["outcome"] == "delivered" for call in document["calls"]):
         return "Nothing was lost: no verdict is needed, and its cost is part of what was delivered."
     return "There is no verdict on it: it is no abort, or not yet."
@@ -239,21 +235,13 @@ def _cut(text: str) -> str:
 def _joined(completion: Document) -> Iterator[str]:
     for match in completion["match"]:
         gap_us = match["received_after_start_us"]
-        gap = (
-            ""
-            if gap_us is None
-            else f"; the backend received it {gap_us / 1000:+.1f} ms from the call's start"
-        )
+        gap = "" if gap_us is None else f"; the backend received it {gap_us / 1000:+.1f} ms from the call's start"
         yield f"{match['observer']} {match['call_id']}: {_evidence(match)}{gap}"
 
 
 def _evidence(match: Document) -> str:
     """Why one observer's call and the completion are taken to be one attempt."""
-    by = (
-        f"by the same {match['joined_by']}"
-        if match["joined_by"]
-        else "through another observer of this attempt"
-    )
+    by = f"by the same {match['joined_by']}" if match["joined_by"] else "through another observer of this attempt"
     if not match["chosen"]:
         return f"beside it {by}; a call that lost nothing needs no match"
     if match["evidence"] == "exact":
@@ -331,9 +319,7 @@ def _known(value: object) -> str:
     return "unknown" if value is None else str(value)
 
 
-def aligned(
-    table: Sequence[Sequence[str]], numbers: set[int] | frozenset[int] = frozenset()
-) -> Iterator[str]:
+def aligned(table: Sequence[Sequence[str]], numbers: set[int] | frozenset[int] = frozenset()) -> Iterator[str]:
     """Rows of text with their columns one below the other; those in `numbers` are aligned to the right."""
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
     for row in table:

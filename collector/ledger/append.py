@@ -71,7 +71,8 @@ def take_all(
 ) -> Iterator[Taken]:
     """Take `deliveries` of one source in as records of `kind`, each with its place, and say what became of them.
 
-    `values` holds run_id, now_us and provider. Small pieces wait until enough are together for a commit. When the source fails on the way, what had been read by then is kept.
+    `values` holds run_id, now_us and provider. Small pieces wait until enough are together for a commit.
+    When the source fails on the way, what had been read by then is kept.
     """
     held: list[Delivery] = []
     rows = 0
@@ -182,9 +183,7 @@ def _taken_back(
     return connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table()
 
 
-def _carefully(
-    connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]
-) -> tuple[int, int, int]:
+def _carefully(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]) -> tuple[int, int, int]:
     """Take in what is new, where some lines repeat others: how many were new, repeated, and contradicting."""
     dialect.run(connection, PACKAGE, f"stage_{kind}")
     if kind == "billing_line":  # bills have no keys: equal rows stay, and only the largest delivery counts
@@ -214,9 +213,7 @@ def with_file(lines: pa.Table, file_id: int) -> pa.Table:
 def _paths(held: Sequence[Delivery]) -> pa.Table:
     """Which file is which, for the places of problems."""
     known = {delivery.file_id: delivery.path for delivery in held}
-    return pa.table(
-        {"file_id": pa.array(known.keys(), pa.int64()), "path": pa.array(known.values(), pa.string())}
-    )
+    return pa.table({"file_id": pa.array(known.keys(), pa.int64()), "path": pa.array(known.values(), pa.string())})
 
 
 def _note(connection: duckdb.DuckDBPyConnection, problem: Problem, bound: Mapping[str, Any]) -> None:
@@ -234,9 +231,7 @@ def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, bound: 
     dialect.run(connection, PACKAGE, "cursor_put", values)
 
 
-def _count(
-    connection: duckdb.DuckDBPyConnection, source: str, taken: Taken, bound: Mapping[str, Any]
-) -> None:
+def _count(connection: duckdb.DuckDBPyConnection, source: str, taken: Taken, bound: Mapping[str, Any]) -> None:
     """Let the counters of the source grow by what was taken in."""
     for outcome in ("new", "duplicate", "problem", "ignored"):
         delta = getattr(taken, outcome)

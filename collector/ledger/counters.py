@@ -31,9 +31,7 @@ def note(
     delta: int,
 ) -> None:
     """One counter grows by `delta`."""
-    dialect.run(
-        connection, PACKAGE, "counter_note", {**values, "name": name, "labels": list(labels), "delta": delta}
-    )
+    dialect.run(connection, PACKAGE, "counter_note", {**values, "name": name, "labels": list(labels), "delta": delta})
 
 
 def note_duration(

@@ -10,14 +10,17 @@ from typing import Any
 
 import duckdb
 
-SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = true", "SET enable_progress_bar = false",
+SETTINGS = (
+    "SET TimeZone = 'UTC'",
+    "SET preserve_insertion_order = true",
+    "SET enable_progress_bar = false",
     "SET checkpoint_threshold = '512MB'",
 )
 
 
 @cache
 def sql(package: str, name: str) -> str:
-    """The text of `name`.sql in `package`, for example sql("collector.correlate", "exact")."""
+    """The text of the file `name`.sql that lies in `package`, a dotted name."""
     return files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 

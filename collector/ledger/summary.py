@@ -90,8 +90,7 @@ def _histograms(counters: Counters) -> dict[str, tuple[HistogramSeries, ...]]:
             bounds[labels[:-1]].append((float("inf") if upper >= _ENDLESS else upper, value))
         sums = dict(counters.get(f"{name}_sum", []))
         drawn[name] = tuple(
-            HistogramSeries(labels, _filled(held), sums.get(labels, 0) / 1e6)
-            for labels, held in sorted(bounds.items())
+            HistogramSeries(labels, _filled(held), sums.get(labels, 0) / 1e6) for labels, held in sorted(bounds.items())
         )
     return drawn
 
@@ -160,9 +159,7 @@ def _source_families(sources: Sequence[SourceStatus]) -> dict[str, tuple[Series,
     return {
         "source_up": tuple(Series((s.source,), int(s.up)) for s in sources),
         "source_last_success_timestamp_seconds": tuple(
-            Series((s.source,), s.last_success_at_us / 1e6)
-            for s in sources
-            if s.last_success_at_us is not None
+            Series((s.source,), s.last_success_at_us / 1e6) for s in sources if s.last_success_at_us is not None
         ),
         "source_watermark_timestamp_seconds": tuple(
             Series((s.source,), s.watermark_at_us / 1e6) for s in sources if s.watermark_at_us is not None
@@ -178,17 +175,13 @@ def _run_families(runs: Sequence[RunRecord]) -> dict[str, tuple[Series, ...]]:
     }
 
 
-def _retry_families(
-    connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]
-) -> dict[str, tuple[Series, ...]]:
+def _retry_families(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> dict[str, tuple[Series, ...]]:
     """What was lost on attempts that a later one superseded, by window and service."""
     lost = dialect.run(connection, PACKAGE, "summary_retry", bound)
     return {"window_retry_spend": tuple(Series((w, service, c), int(nano)) for w, service, c, nano in lost)}
 
 
-def _cancel_families(
-    connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]
-) -> dict[str, tuple[Series, ...]]:
+def _cancel_families(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> dict[str, tuple[Series, ...]]:
     """The aborts of the last 30 days for which the backend stopped, and those for which it did not."""
     dialect.run(connection, PACKAGE, "cancel_count", bound)
     counted = dialect.run(connection, PACKAGE, "summary_cancel")
@@ -198,9 +191,7 @@ def _cancel_families(
     }
 
 
-def _standing(
-    connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]
-) -> tuple[dict[str, int], dict[str, int]]:
+def _standing(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
     """How many attempts of the last 30 days have which verdict, and which evidence."""
     verdicts: dict[str, int] = defaultdict(int)
     evidence: dict[str, int] = defaultdict(int)

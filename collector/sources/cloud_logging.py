@@ -26,13 +26,12 @@ PACKAGE = "collector.sources"
 Path = Sequence[str]
 FIELDS = (
     "completion_id", "request_id", "trace_id", "span_id", "response_id", "model", "stream", "status", "finished_at",
-    "latency", "first_byte_at", "input_tokens", "cached_input_tokens", "output_tokens", "thinking_tokens", "images", "price_class",
+    "latency", "first_byte_at", "input_tokens", "cached_input_tokens", "output_tokens", "thinking_tokens", "images",
+    "price_class",
     "account",
 )  # fmt: skip
 _VIEW = "CREATE OR REPLACE TEMP VIEW completion_field AS "
-_PARSE = (
-    "CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, getvariable('field_shape'))) END"
-)
+_PARSE = "CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, getvariable('field_shape'))) END"
 
 
 def stage(connection: duckdb.DuckDBPyConnection, provider: str, fields: Mapping[str, Sequence[Path]]) -> None:

@@ -187,9 +187,7 @@ def told(project: str, failure: Exception) -> CallError:
             why += f"({said}). Something else reads this project too: let it call less, or lower "
             return CallError(f"{where}: {why}calls_per_minute here; the place is kept")
         case api.Forbidden():
-            why = (
-                f"reading its log entries is not permitted ({said}). Grant this account roles/logging.viewer "
-            )
+            why = f"reading its log entries is not permitted ({said}). Grant this account roles/logging.viewer "
             why += "on the project, and roles/logging.privateLogViewer where Data Access audit logs are read"
             return CallError(f"{where}: {why}")
         case api.NotFound():
@@ -201,7 +199,5 @@ def told(project: str, failure: Exception) -> CallError:
             why = f"no valid credentials ({said}). Set GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth "
             return CallError(f"{where}: {why}application-default login", lasting=True)
         case _:
-            why = (
-                f"Cloud Logging could not be reached, or did not answer ({said}). The place is kept, and the "
-            )
+            why = f"Cloud Logging could not be reached, or did not answer ({said}). The place is kept, and the "
             return CallError(f"{where}: {why}next run goes on there", lasting=True)

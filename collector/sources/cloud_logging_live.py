@@ -304,9 +304,7 @@ class _Pile:
             last = keys[-1].timestamp
             here = b"".join(key.hash() for key in keys if key.timestamp == last)
             reached, at_reached = last, at_reached + here if last == reached else here
-        self.window = msgspec.structs.replace(
-            self.window, token=page.token, reached=reached, at_reached=at_reached
-        )
+        self.window = msgspec.structs.replace(self.window, token=page.token, reached=reached, at_reached=at_reached)
 
     def _one(self, entry: msgspec.Raw) -> Key:
         key = _key(entry)
@@ -366,9 +364,7 @@ class _Pile:
 
 
 def _keys(joined_keys: bytes) -> frozenset[bytes]:
-    return frozenset(
-        joined_keys[place : place + KEY_BYTES] for place in range(0, len(joined_keys), KEY_BYTES)
-    )
+    return frozenset(joined_keys[place : place + KEY_BYTES] for place in range(0, len(joined_keys), KEY_BYTES))
 
 
 def _hash(text: str) -> str:

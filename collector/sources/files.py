@@ -119,9 +119,7 @@ def read_lines(  # noqa: PLR0913 - one argument a limit or rule
     found = listed(patterns, root, {cursor.path for cursor in cursors})
     present = {one.identity for one in found}
     found += renamed([(c.identity, c.path, c.real_path) for c in cursors if c.identity not in present], root)
-    found = sorted(
-        (one for one in found if not look.unchanged(one)), key=lambda one: (one.mtime_ns, one.shown)
-    )
+    found = sorted((one for one in found if not look.unchanged(one)), key=lambda one: (one.mtime_ns, one.shown))
     sizes_left = [look.size_left(one) for one in found]
     done, total = 0, sum(sizes_left)
     for one, size in zip(found, sizes_left, strict=True):
@@ -206,9 +204,7 @@ class _Look:
 
     def _begun(self, found: Found) -> FileCursor:
         self.next_file_id += 1
-        return FileCursor(
-            self.next_file_id - 1, found.shown, printable(os.path.realpath(found.path)), *found.identity
-        )
+        return FileCursor(self.next_file_id - 1, found.shown, printable(os.path.realpath(found.path)), *found.identity)
 
     def _troubled(self, found: Found, trouble: str) -> Iterator[LineChunk]:
         """One problem and a cursor that remembers it, unless it does already."""
@@ -217,9 +213,7 @@ class _Look:
             return
         problem = Problem(self.source, "unreadable file", found.shown, trouble)
         cursor = old or self._begun(found)
-        yield self._chunk(
-            found.shown, cursor, replace(cursor, trouble=trouble, size=-1, mtime_ns=0), None, (problem,)
-        )
+        yield self._chunk(found.shown, cursor, replace(cursor, trouble=trouble, size=-1, mtime_ns=0), None, (problem,))
 
     def _new_lines(
         self, found: Found, file: io.FileIO, head: bytes, status: os.stat_result, old: FileCursor | None
@@ -246,11 +240,7 @@ class _Look:
             end, problems = self._interrupted(_place(start, cutter), failed)
         else:
             rotated = old is not None and old.path != found.shown
-            closed = (
-                rotated
-                or isinstance(text, Unpacked)
-                or self.now_us * 1000 - status.st_mtime_ns > _CLOSED_AFTER_NS
-            )
+            closed = rotated or isinstance(text, Unpacked) or self.now_us * 1000 - status.st_mtime_ns > _CLOSED_AFTER_NS
             end, problems = self._ended(start, cutter, text.broken, closed=closed)
             end = replace(end, size=status.st_size, mtime_ns=status.st_mtime_ns)
         if end != old or cutter.lines or cutter.problems:
@@ -325,11 +315,7 @@ def _continues(cursor: FileCursor, head: bytes, size: int, shown: str) -> bool:
     if not cursor.head_bytes:
         return cursor.path == shown
     place = cursor.size if packing(head) else cursor.offset
-    return (
-        size >= place
-        and _hash(head[: cursor.head_bytes]) == cursor.head_hash
-        and len(head) >= cursor.head_bytes
-    )
+    return size >= place and _hash(head[: cursor.head_bytes]) == cursor.head_hash and len(head) >= cursor.head_bytes
 
 
 def _hash(head: bytes) -> str:

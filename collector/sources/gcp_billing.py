@@ -64,9 +64,7 @@ def _respell(connection: duckdb.DuckDBPyConnection) -> None:
         return
     batch = connection.table("line_batch").to_arrow_table()
     places = zip(batch["file_id"].to_pylist(), batch["line_no"].to_pylist(), strict=True)
-    lines = [
-        long.get(place, line) for place, line in zip(places, batch["line"].to_pylist(), strict=True)
-    ]
+    lines = [long.get(place, line) for place, line in zip(places, batch["line"].to_pylist(), strict=True)]
     respelt = pa.table({"file_id": batch["file_id"], "line_no": batch["line_no"], "line": lines})
     connection.register("line_batch", respelt)
 

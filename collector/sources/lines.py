@@ -85,9 +85,7 @@ class LineCutter:
         if text is None or not parses(text):
             return bytes_excerpt(self.rest)
         first_no = self.line_no if self.midline else self.line_no + 1
-        self.batches.append(
-            pa.record_batch([pa.array([first_no], pa.int64()), pa.array([text])], schema=LINES)
-        )
+        self.batches.append(pa.record_batch([pa.array([first_no], pa.int64()), pa.array([text])], schema=LINES))
         self._advance(len(self.rest), first_no, 1)
         self.midline, self.rest = True, b""
         return ""
@@ -140,9 +138,7 @@ class LineCutter:
         blank, wrong = self._blank(octets, bounds), self._wrong(octets, bounds, texts)
         for index in sorted(wrong):
             line = octets[bounds[index] : bounds[index + 1]]
-            self.problems.append(
-                self._problem(wrong[index], first_no + index, line[:_EXCERPT_BYTES].tobytes())
-            )
+            self.problems.append(self._problem(wrong[index], first_no + index, line[:_EXCERPT_BYTES].tobytes()))
         blank[list(wrong)] = False
         dropped = blank.copy()
         dropped[list(wrong)] = True

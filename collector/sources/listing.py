@@ -57,9 +57,7 @@ def renamed(missing: Collection[tuple[Identity, str, str]], root: Path) -> list[
     wanted = {identity for identity, _, _ in missing}
     once = {identity: path for folder in sorted(folders) for identity, path in _inside(folder, wanted)}
     found = [_found(path, _relative(path, root)) for _, path in sorted(once.items())]
-    return [
-        replace(one, globbed=False) for one in found if one and one.identity in wanted and not one.trouble
-    ]
+    return [replace(one, globbed=False) for one in found if one and one.identity in wanted and not one.trouble]
 
 
 def opened(found: Found) -> io.FileIO:

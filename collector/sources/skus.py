@@ -156,9 +156,7 @@ def _worded(provider: str | None, sku: str) -> SkuMeaning | None:
         found = pattern.search(text)
         if found:
             said = _said(text[: found.start()] + " " + text[found.end() :])
-            return _meaning(
-                provider or _family_provider(text), name(found), said, image_model=_is_image(found)
-            )
+            return _meaning(provider or _family_provider(text), name(found), said, image_model=_is_image(found))
     return None
 
 
@@ -264,9 +262,7 @@ _IMAGES = frozenset({"image", "images"})
 _COUNTS = frozenset({"count", "counts", "unit", "units", ""})
 
 
-def usage_factor(
-    unit: str, pricing_unit: str | None, usage_kind: str | None = None
-) -> tuple[int, int] | None:
+def usage_factor(unit: str, pricing_unit: str | None, usage_kind: str | None = None) -> tuple[int, int] | None:
     """(n, d) so that an amount in `unit` x n / d is tokens (for the kind image: images); None: another thing.
 
     A plain count is what its pricing unit counts, if that says. Where `unit` is empty the amount is in the
