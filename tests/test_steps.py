@@ -94,7 +94,7 @@ def _shares(
     """Part (a completion's id, `rest` or `unattributed`) -> its share of one settled bucket."""
     connection.register("full_bucket", pa.table({
         "bucket_no": [1], "provider": ["p"], "account": ["a"], "usage_kind": ["output"], "settled": [True],
-        "shareable": [True], "billed_nano": [billed_nano], "billed_micro": [billed_micro],
+        "shareable": [True], "is_context": [False], "billed_nano": [billed_nano], "billed_micro": [billed_micro],
         "logged_micro": [logged_micro],
     }))  # fmt: skip
     schema = pa.schema([
