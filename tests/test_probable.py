@@ -112,7 +112,7 @@ def test_lost_total_is_near_the_truth(reached: Reached, request: pytest.FixtureR
     """The lost total of twenty seeds together, and of the median seed, is off by no more than the floor."""
     if FLOORS[reached.name].by_trace:
         reason = "shares by time where too few streams tell when they begin: -1.7 % in all, 0.2 % in the median world"
-        request.applymarker(pytest.mark.xfail(strict=False, reason=reason))
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     floor = FLOORS[reached.name]
     errors = sorted(abs(score.error) for score in reached.scores)
     assert abs(total(reached.scores).error) <= floor.error, told(reached.name, reached.scores)
@@ -212,7 +212,6 @@ def _knowledge(config: Config) -> list[Row]:
     return found
 
 
-@pytest.mark.xfail(strict=False, reason="in a hard world a late ended line does not open the hour of its start")
 def test_order_of_arrival_does_not_matter(once: tuple[World, Config], tmp_path: Path) -> None:
     """Lines in an order of no sense, with a run after each part, end in the verdicts of one run."""
     world, whole = once
@@ -220,10 +219,13 @@ def test_order_of_arrival_does_not_matter(once: tuple[World, Config], tmp_path: 
     assert _knowledge(shuffled) == _knowledge(whole)
 
 
-@pytest.mark.xfail(strict=False, reason="in a hard world a late ended line does not open the hour of its start")
-def test_lines_as_they_come_end_like_one_run(once: tuple[World, Config], tmp_path: Path) -> None:
+def test_lines_as_they_come_end_like_one_run(
+    once: tuple[World, Config], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """The lines in the order in which they were written, in four runs, end in the matches of one run."""
     world, whole = once
+    if world.spec.id_share:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="the hard world's matches differ; cause not traced"))
     for number in range(1, 5):
         share = number / 4
         config_path = world.write(tmp_path, share)
