@@ -24,7 +24,8 @@ REACH = {
     "rivals_max": 8,  # calls considered for one suspect
 }
 
-FIND = ("retry_touched", "retry_suspect", "retry_near", "retry_alike", "retry_edge", "retry_open")
+TOUCH = ("retry_touched", "retry_suspect")
+FIND = ("retry_near", "retry_alike", "retry_edge", "retry_open")
 OPEN = ("retry_candidate_drop", "retry_candidate_put", "retry_order")
 KEEP = ("retry_changed", "retry_put", "retry_current_drop", "retry_current_put")
 
@@ -36,6 +37,9 @@ Wish = tuple[int, int, int, int | None]  # edge_no, suspect_no, call_no, that ca
 def chain(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
     """Choose the next attempt again for what something new touches; `values` as for `correlate`."""
     bound = {**values, **REACH}
+    for step in TOUCH:
+        dialect.run(connection, PACKAGE, step, bound)
+    bound = dialect.bind(connection, PACKAGE, "retry_near_extent", bound)
     for step in FIND:
         dialect.run(connection, PACKAGE, step, bound)
     while dialect.count(connection, PACKAGE, "retry_spread", bound):

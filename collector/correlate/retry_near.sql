@@ -1,9 +1,6 @@
 -- One row per call that may be a touched suspect's next attempt, or that makes it ambiguous which one is.
 CREATE OR REPLACE TEMP TABLE retry_near AS
 WITH
-extent AS (
-    SELECT min(started_at_us) - $horizon_us AS from_us, max(started_at_us) + $window_us AS to_us FROM retry_suspect
-),
 recent AS NOT MATERIALIZED (
     SELECT
         source, call_id, started_at_us,
@@ -13,8 +10,8 @@ recent AS NOT MATERIALIZED (
     FROM client_call
     WHERE event <> 'ended'
         -- a proxy's line is written when the call has ended
-        AND at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us + $window_us FROM extent)
-        AND started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+        AND at_us BETWEEN $near_from_us AND $near_to_us + $window_us
+        AND started_at_us BETWEEN $near_from_us AND $near_to_us
 ),
 named AS (
     SELECT source, call_id AS name FROM retry_suspect
@@ -63,7 +60,7 @@ other AS (
     FROM found AS f
     LEFT JOIN suspect AS s
         ON s.source = f.source AND s.call_id = f.call_id AND s.started_at_us = f.started_at_us
-        AND s.started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+        AND s.started_at_us BETWEEN $near_from_us AND $near_to_us
 )
 SELECT row_number() OVER () AS near_no, r.*, o.suspect_no
 FROM recent AS r

@@ -140,13 +140,14 @@ def _take(
             records, repeated, conflicts = _carefully(connection, kind, bound)
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
+            aside = dialect.count(connection, PACKAGE, "set_aside")
             records, invalid = _quickly(connection, lines, kind, stage, bound)
-            repeating = _taken_back(connection, held, kind, bound) if records else None
+            repeating, taken_back = _repeating(connection, held, kind, bound, aside=aside > 0)
             if repeating is not None:
                 connection.register("line_batch", repeating)
                 stage(connection)
                 more, repeated, conflicts = _carefully(connection, kind, bound)
-                records += more - repeating.num_rows
+                records += more - taken_back
     return Taken(
         new=records,
         duplicate=repeated - conflicts,
@@ -168,19 +169,26 @@ def _quickly(
     return records, dialect.count(connection, PACKAGE, "invalid_line", bound)
 
 
-def _taken_back(
-    connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, bound: Mapping[str, Any]
-) -> pa.Table | None:
-    """Take records out again whose key stands more than once: their lines, or None where there are none."""
+def _repeating(
+    connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, bound: Mapping[str, Any], *, aside: bool
+) -> tuple[pa.Table | None, int]:
+    """The lines whose key stands more than once (None: there are none), and how many records were taken out again.
+
+    Lines that stand twice as they are never went in (`aside`): what is taken out again costs a rewrite of all that
+    was written with it, and a log that is delivered at least once repeats itself to the letter.
+    """
     dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
+    waiting = dialect.count(connection, PACKAGE, f"aside_key_{kind}") if aside else 0
     low, high = dialect.run(connection, PACKAGE, "fresh_extent")[0]
+    if low is None:
+        return None, 0
     window = {**bound, "from_us": low - HOUR_US, "to_us": high + HOUR_US}
-    if not dialect.count(connection, PACKAGE, f"known_{kind}", window):
-        return None
+    if not dialect.count(connection, PACKAGE, f"known_{kind}", window) and not waiting:
+        return None, 0
     dialect.run(connection, PACKAGE, "repeating_line")
-    dialect.run(connection, PACKAGE, f"drop_repeating_{kind}", bound)
+    taken_back = dialect.count(connection, PACKAGE, f"drop_repeating_{kind}", bound)
     connection.register("line_batch", _lines(held))
-    return connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table()
+    return connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table(), taken_back
 
 
 def _carefully(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]) -> tuple[int, int, int]:

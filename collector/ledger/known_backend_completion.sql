@@ -4,12 +4,12 @@ SELECT key FROM fresh_key GROUP BY key HAVING count(*) > 1
 UNION
 SELECT entry_key FROM fresh_key WHERE entry_key IS NOT NULL GROUP BY entry_key HAVING count(*) > 1
 UNION
-SELECT hash(account, completion_id) AS key
+SELECT completion_key(account, completion_id) AS key
 FROM backend_completion
 WHERE batch_id < $batch_id AND provider = $provider AND finished_at_us BETWEEN $from_us AND $to_us
-    AND hash(account, completion_id) IN (SELECT key FROM fresh_key)
+    AND completion_key(account, completion_id) IN (SELECT key FROM fresh_key)
 UNION
-SELECT hash(log_name, insert_id, finished_at_us) AS key
+SELECT entry_key(log_name, insert_id, finished_at_us) AS key
 FROM backend_completion
-WHERE batch_id < $batch_id AND provider = $provider AND finished_at_us BETWEEN $from_us AND $to_us AND insert_id IS NOT NULL
-    AND hash(log_name, insert_id, finished_at_us) IN (SELECT entry_key FROM fresh_key)
+WHERE batch_id < $batch_id AND provider = $provider AND finished_at_us BETWEEN $from_us AND $to_us
+    AND entry_key(log_name, insert_id, finished_at_us) IN (SELECT entry_key FROM fresh_key)

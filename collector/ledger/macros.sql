@@ -13,7 +13,7 @@ CREATE OR REPLACE TEMP MACRO is_no_count(x) AS
 CREATE OR REPLACE TEMP MACRO instant_us(x) AS
     CASE WHEN x >= '2000' AND x < '2100' AND x[5] = '-' THEN epoch_us(TRY_CAST(x AS TIMESTAMPTZ)) END;
 
--- Seconds ("12.3s", "12.3" or a number) as microseconds; a double is exact enough for a duration.
+-- Seconds ("12.3s", "12.3" or a number) as microseconds; a double tells them apart until the year 2200.
 CREATE OR REPLACE TEMP MACRO seconds_us(x) AS TRY_CAST(round(TRY_CAST(rtrim(x, 's') AS DOUBLE) * 1000000) AS BIGINT);
 
 -- A share of `amount`: amount x part / whole, rounded half to even, in 128 bits.
@@ -36,3 +36,10 @@ CREATE OR REPLACE TEMP MACRO nano_exact(d) AS
         ELSE 0
     END;
 CREATE OR REPLACE TEMP MACRO nano(x) AS nano_exact(TRY_CAST(x AS DECIMAL(38, 18)));
+
+-- What a record is known again by: a hash of its key (contract, section 5). A proxy's line has its end for an event.
+CREATE OR REPLACE TEMP MACRO call_key(call_id, event, ended_at_us) AS
+    hash(call_id, event, CASE WHEN event = 'whole' THEN ended_at_us END);
+CREATE OR REPLACE TEMP MACRO completion_key(account, completion_id) AS hash(account, completion_id);
+CREATE OR REPLACE TEMP MACRO entry_key(log_name, insert_id, at_us) AS
+    CASE WHEN insert_id IS NOT NULL THEN hash(log_name, insert_id, at_us) END;

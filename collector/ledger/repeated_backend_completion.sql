@@ -10,6 +10,7 @@ earlier AS (
     SELECT rowid AS row_no, coalesce(account, '') AS account, completion_id, log_name, insert_id, finished_at_us
     FROM backend_completion
     WHERE provider = $provider AND finished_at_us BETWEEN $from_us AND $to_us
+        AND (completion_id IN (SELECT completion_id FROM fresh) OR insert_id IN (SELECT insert_id FROM fresh))
 ),
 twice AS (
     SELECT account, completion_id FROM fresh GROUP BY ALL HAVING count(*) > 1
@@ -63,6 +64,8 @@ told AS (
     FROM suspected AS s
     JOIN backend_completion AS c ON c.rowid = s.row_no
     WHERE NOT s.is_fresh
+        -- said again, because the engine skips what lies outside only where it reads the columns
+        AND c.provider = $provider AND c.finished_at_us BETWEEN $from_us AND $to_us
 ),
 ranked AS (
     SELECT

@@ -10,6 +10,7 @@ earlier AS (
     SELECT rowid AS row_no, call_id, event, CASE WHEN event = 'whole' THEN ended_at_us END AS instant_us
     FROM client_call
     WHERE source = $source AND at_us BETWEEN $from_us AND $to_us
+        AND call_id IN (SELECT call_id FROM fresh)
 ),
 twice AS (
     SELECT call_id, event, instant_us FROM fresh GROUP BY ALL HAVING count(*) > 1
@@ -45,6 +46,8 @@ told AS (
     FROM suspected AS s
     JOIN client_call AS c ON c.rowid = s.row_no
     WHERE NOT s.is_fresh
+        -- said again, because the engine skips what lies outside only where it reads the columns
+        AND c.source = $source AND c.at_us BETWEEN $from_us AND $to_us
 ),
 ranked AS (
     SELECT

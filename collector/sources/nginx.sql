@@ -11,8 +11,8 @@ value AS (
         nullif(nullif(v.http_x_request_id, ''), '-') AS received_request_id,
         nullif(nullif(v.http_traceparent, ''), '-') AS traceparent,
         nullif(nullif(v.request_completion, ''), '-') AS request_completion,
-        TRY_CAST(TRY_CAST(v.msec AS DECIMAL(24, 6)) * 1000000 AS BIGINT) AS ended_at_us,
-        TRY_CAST(TRY_CAST(v.request_time AS DECIMAL(24, 6)) * 1000000 AS BIGINT) AS taken_us,
+        seconds_us(v.msec) AS ended_at_us,
+        seconds_us(v.request_time) AS taken_us,
         whole(v.status) AS status_code,
         -- the last upstream asked is the one whose answer counts
         nullif(nullif(trim(regexp_extract(v.upstream_header_time, '([^,:]*)$', 1)), ''), '-') AS header_time,
@@ -62,8 +62,8 @@ SELECT
     whole(j.bytes_sent) AS bytes_received,
     NULL::BIGINT AS output_tokens_received,
     CASE
-        WHEN TRY_CAST(j.header_time AS DECIMAL(24, 6)) IS NOT NULL
-        THEN j.ended_at_us - j.taken_us + TRY_CAST(TRY_CAST(j.header_time AS DECIMAL(24, 6)) * 1000000 AS BIGINT)
+        WHEN seconds_us(j.header_time) IS NOT NULL
+        THEN j.ended_at_us - j.taken_us + seconds_us(j.header_time)
     END AS first_byte_at_us,
     whole(j.upstream_bytes) AS upstream_bytes,
     -- the SDKs of OpenAI and Anthropic say in this header which retry a request is
