@@ -6,7 +6,9 @@ that fails is skipped: its error goes to its state in the ledger, its place stay
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,10 +29,11 @@ from collector.problems import OperatingError, UsageError
 from collector.sources import cloud_logging, cloud_logging_live, gcp_billing, observers
 from collector.sources.cloud_logging_api import Lister, Quota, http_lister
 from collector.sources.cloud_logging_live import LiveCursor, Query
-from collector.sources.files import FileCursor, read_lines
+from collector.sources.files import FileCursor, LineChunk, read_lines
 
 LEDGER = "collector.ledger"
 CHUNK_BYTES = 32 << 20
+CHUNKS_AHEAD = 4
 # One a process, because Google counts calls a project, whichever source or run they come from.
 QUOTA = Quota(time.monotonic, time.sleep)
 
@@ -107,14 +110,24 @@ def _deliveries(
         FileCursor.from_json(json.loads(row[0]))
         for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
     ]
-    for chunk in read_lines(
+    chunks = read_lines(
         source.name, [source.path], config.root, cursors, now_us=values["now_us"], next_file_id=newest + 1,
         parses=_is_object, chunk_bytes=CHUNK_BYTES, progress=partial(show, source.name),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for chunk in ahead(chunks):
         yield append.Delivery(
             source.name, chunk.path, chunk.file_id, chunk.table, chunk.lines, chunk.blank, chunk.problems,
             chunk.lines - chunk.table.num_rows - chunk.blank, json.dumps(chunk.cursor.to_json()),
         )  # fmt: skip
+
+
+def ahead(pieces: Iterator[LineChunk]) -> Iterator[LineChunk]:
+    """`pieces`, the next few of them made in a thread while the caller is busy with this one."""
+    with ThreadPoolExecutor(1, "reader") as reader:
+        waiting = deque(reader.submit(next, pieces, None) for _ in range(CHUNKS_AHEAD))
+        while (piece := waiting.popleft().result()) is not None:
+            waiting.append(reader.submit(next, pieces, None))
+            yield piece
 
 
 def _live(

@@ -141,7 +141,7 @@ def _take(
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
             aside = dialect.count(connection, PACKAGE, "set_aside")
-            records, invalid = _quickly(connection, lines, kind, stage, bound)
+            records, invalid = _quickly(connection, lines, kind, stage, {**bound, "aside": aside})
             repeating, taken_back = _repeating(connection, held, kind, bound, aside=aside > 0)
             if repeating is not None:
                 connection.register("line_batch", repeating)
@@ -160,7 +160,8 @@ def _quickly(
     connection: duckdb.DuckDBPyConnection, lines: int, kind: str, stage: Stage, bound: Mapping[str, Any]
 ) -> tuple[int, int]:
     """Take in every line that tells a record: how many did, and how many were bad."""
-    records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound)
+    which = "others" if bound["aside"] else "new"
+    records = dialect.count(connection, PACKAGE, f"insert_{which}_{kind}", bound)
     if records == lines:
         return records, 0
     rest = connection.execute(dialect.sql(PACKAGE, f"leftover_{kind}"), {"batch_id": bound["batch_id"]})

@@ -16,7 +16,7 @@ import duckdb
 from collector.ledger import dialect
 
 PACKAGE = "collector.ledger"
-PAIRS_MIN = 8  # with fewer, matching falls back on its prior, and nothing is known
+PAIRS_MIN = 8  # with fewer, matching learns from the likeliest pairs of the hour alone, and nothing is stated here
 HOUR_PAIRS_MIN = 3  # an hour with fewer is no point of the line
 HOURS_MIN = 3  # a line through fewer says nothing
 DAY_US = 86_400_000_000
