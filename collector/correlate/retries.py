@@ -24,8 +24,9 @@ REACH = {
     "rivals_max": 8,  # calls considered for one suspect
 }
 
-TOUCH = ("retry_touched", "retry_suspect")
-FIND = ("retry_near", "retry_alike", "retry_edge", "retry_open")
+FIND = (
+    "retry_touched", "retry_suspect", "retry_near_extent", "retry_near", "retry_alike", "retry_edge", "retry_open",
+)  # fmt: skip
 OPEN = ("retry_candidate_drop", "retry_candidate_put", "retry_order")
 KEEP = ("retry_changed", "retry_put", "retry_current_drop", "retry_current_put")
 
@@ -36,20 +37,13 @@ Wish = tuple[int, int, int, int | None]  # edge_no, suspect_no, call_no, that ca
 
 def chain(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
     """Choose the next attempt again for what something new touches; `values` as for `correlate`."""
-    bound = {**values, **REACH}
-    for step in TOUCH:
-        dialect.run(connection, PACKAGE, step, bound)
-    bound = dialect.bind(connection, PACKAGE, "retry_near_extent", bound)
-    for step in FIND:
-        dialect.run(connection, PACKAGE, step, bound)
+    bound = dialect.steps(connection, PACKAGE, FIND, {**values, **REACH})
     while dialect.count(connection, PACKAGE, "retry_spread", bound):
         pass
-    for step in OPEN:
-        dialect.run(connection, PACKAGE, step, bound)
+    dialect.steps(connection, PACKAGE, OPEN, bound)
     links = placed(dialect.run(connection, PACKAGE, "retry_wish"))
     connection.register("retry_choice", pa.Table.from_pylist(links, schema=_CHOICE))
-    for step in KEEP:
-        dialect.run(connection, PACKAGE, step, bound)
+    dialect.steps(connection, PACKAGE, KEEP, bound)
     connection.unregister("retry_choice")
 
 

@@ -1,28 +1,19 @@
 -- One row per new abort at a provider whose completions nobody logs: what its policy says was done and billed.
 CREATE OR REPLACE TEMP TABLE assumed_new AS
 WITH
-lone AS (
-    SELECT s.*, coalesce(s.ended_at_us, s.started_at_us) AS left_at_us
-    FROM suspect AS s
-    WHERE s.suspect_no IN (SELECT suspect_no FROM active_suspect) AND s.outcome = 'aborted'
-        AND s.provider IS NOT NULL AND s.model IS NOT NULL
-        AND s.provider NOT IN (SELECT provider FROM completion_source)
-        AND s.suspect_no NOT IN (SELECT suspect_no FROM chosen_match)
-        AND s.suspect_no NOT IN (SELECT suspect_no FROM assumed_completion)
-),
 -- How long the answers are that this model gave to those who stayed, in the day before.
 ended AS (
     SELECT source, call_id, output_tokens_received
     FROM client_call
     WHERE event = 'ended' AND outcome = 'delivered' AND output_tokens_received > 0
-        AND at_us BETWEEN (SELECT min(left_at_us) FROM lone) - 86400000000 AND (SELECT max(left_at_us) FROM lone)
+        AND at_us BETWEEN $left_from_us - 86400000000 AND $left_to_us
 ),
 answer AS (
     SELECT c.provider, c.model, e.output_tokens_received AS tokens
     FROM client_call AS c
     JOIN ended AS e ON e.source = c.source AND e.call_id = c.call_id
-    WHERE c.event = 'started' AND (c.provider, c.model) IN (SELECT (provider, model) FROM lone)
-        AND c.at_us BETWEEN (SELECT min(left_at_us) FROM lone) - 90000000000 AND (SELECT max(left_at_us) FROM lone)
+    WHERE c.event = 'started' AND (c.provider, c.model) IN (SELECT (provider, model) FROM assumed_lone)
+        AND c.at_us BETWEEN $left_from_us - 90000000000 AND $left_to_us
 ),
 typical AS (
     SELECT provider, model, quantile_disc(tokens, 0.5)::BIGINT AS tokens, quantile_disc(tokens, 0.95)::BIGINT AS tokens_high
@@ -34,7 +25,7 @@ judged AS (
     SELECT
         l.*, p.runs_on, p.billed AS is_billed, p.disputed AS is_disputed, t.tokens AS typical, t.tokens_high,
         coalesce(l.output_tokens_received, 0) AS got
-    FROM lone AS l
+    FROM assumed_lone AS l
     ASOF LEFT JOIN drop_policy AS p
         ON p.provider = l.provider AND p.model = l.model AND p.mode = CASE WHEN l.stream THEN 'stream' ELSE 'unary' END
         AND p.from_us <= l.left_at_us

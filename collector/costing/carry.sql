@@ -1,27 +1,14 @@
 -- One row per bucket with more logged than billed whose earlier neighbour has the reverse: what goes back to it.
 CREATE OR REPLACE TEMP TABLE carry AS
 WITH
-border AS (
-    SELECT
-        p.provider, p.account, p.model, p.usage_kind, p.price_class, p.currency, p.usage_start_us, p.usage_end_us,
-        q.usage_start_us AS earlier_start_us, q.usage_end_us AS earlier_end_us,
-        least(p.logged_micro - p.billed_micro, q.billed_micro - q.logged_micro) AS wanted_micro
-    FROM plain_bucket AS p
-    JOIN plain_bucket AS q
-        ON q.provider = p.provider AND q.account = p.account AND q.model = p.model AND q.usage_kind = p.usage_kind
-        AND q.price_class IS NOT DISTINCT FROM p.price_class AND q.currency = p.currency
-        AND q.usage_end_us = p.usage_start_us
-    WHERE p.logged_micro > p.billed_micro AND q.billed_micro > q.logged_micro AND p.usage_known AND q.usage_known
-        AND p.model <> ''
-),
 -- Only calls whose span touches both periods can have been billed in the other one.
 spanning AS (
     SELECT c.* REPLACE (coalesce(n.bill_model, c.model) AS model), c.model AS log_model
     FROM backend_completion AS c
     LEFT JOIN model_name AS n ON n.provider = c.provider AND n.model = c.model
     WHERE received_at_us // 900000000 < finished_at_us // 900000000
-        AND finished_at_us >= (SELECT min(usage_start_us) FROM border)
-        AND finished_at_us < (SELECT max(usage_end_us) FROM border)
+        AND finished_at_us >= $border_from_us
+        AND finished_at_us < $border_to_us
         AND price_class IS DISTINCT FROM 'provisioned'
 ),
 movable AS (
@@ -36,7 +23,7 @@ movable AS (
                 + CASE WHEN t.provider IS NULL THEN coalesce(s.thinking_tokens, 0) ELSE 0 END
             ELSE 0
         END) AS movable_micro
-    FROM border AS b
+    FROM carry_border AS b
     JOIN spanning AS s
         ON s.provider = b.provider AND s.account = b.account AND s.model = b.model
         AND s.finished_at_us >= b.usage_start_us AND s.finished_at_us < b.usage_end_us
@@ -50,7 +37,7 @@ movable AS (
     GROUP BY ALL
 )
 SELECT b.*, m.movable_micro, least(b.wanted_micro, m.movable_micro) AS carried_micro
-FROM border AS b
+FROM carry_border AS b
 JOIN movable AS m
     ON m.provider = b.provider AND m.account = b.account AND m.model = b.model AND m.usage_kind = b.usage_kind
     AND m.price_class IS NOT DISTINCT FROM b.price_class AND m.currency = b.currency

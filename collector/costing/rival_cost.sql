@@ -1,21 +1,13 @@
 -- One row per suspect whose completion is in doubt: what its possible completions would cost, at the dated prices.
 CREATE OR REPLACE TEMP TABLE rival_cost AS
 WITH
-doubt AS (
-    SELECT r.suspect_no, r.provider, r.account, r.completion_id, r.finished_at_us, r.probability
-    FROM rival AS r
-    JOIN verdict_touched AS t ON t.suspect_no = r.suspect_no
-    WHERE r.suspect_no NOT IN (
-        SELECT suspect_no FROM chosen_match WHERE evidence = 'exact' OR probability >= 0.95
-    )
-),
 completion AS (
     SELECT c.*
     FROM backend_completion AS c
-    SEMI JOIN doubt AS d
+    SEMI JOIN rival_doubt AS d
         ON d.provider = c.provider AND d.account = c.account AND d.completion_id = c.completion_id
         AND d.finished_at_us = c.finished_at_us
-    WHERE c.finished_at_us BETWEEN (SELECT min(finished_at_us) FROM doubt) AND (SELECT max(finished_at_us) FROM doubt)
+    WHERE c.finished_at_us BETWEEN $doubt_from_us AND $doubt_to_us
 ),
 leaf AS (
     SELECT
@@ -50,7 +42,7 @@ whole AS (
 SELECT
     d.suspect_no, any_value(w.currency) AS currency, max(w.nano) FILTER (d.probability >= 0.05) AS dearest_nano,
     CAST(round(sum(d.probability * w.nano)) AS HUGEINT) AS expected_nano
-FROM doubt AS d
+FROM rival_doubt AS d
 JOIN whole AS w
     ON w.provider = d.provider AND w.account = d.account AND w.completion_id = d.completion_id
     AND w.finished_at_us = d.finished_at_us

@@ -18,19 +18,20 @@ PACKAGE = "collector.costing"
 
 BILL = ("bill_day_add", "overshadowed", "bill_line", "two_bills", "usage_slot_add")
 ASSUMED = (
-    "assumed_gone", "assumed_drop", "assumed_new", "assumed_keep", "assumed_match", "assumed_touched",
+    "assumed_gone", "assumed_drop", "assumed_lone", "assumed_extent", "assumed_new", "assumed_keep", "assumed_match", "assumed_touched",
     "assumed_usage", "assumed_unknown", "special_touched",
 )  # fmt: skip
 BUCKETS = (
     "special_drop", "special_put", "special_assumed_put", "first_byte_learnt",
     "special_time", "special_time_drop", "special_time_put",
     "touched_point", "waiting_account", "touched_period", "touched_hour",
-    "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry", "full_bucket",
+    "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry_border", "carry_extent", "carry",
+    "full_bucket",
     "special_use", "bucket_part", "share_lost", "bucket_share_drop", "bucket_share_put", "special_wanted",
 )  # fmt: skip
 AMOUNTS = (
     "slot_estimate", "special_leaf", "special_amount", "bucket_drawn", "bucket_standing", "bucket_changed",
-    "verdict_touched", "rival_cost", "verdict_drawn", "verdict_changed", "verdict_before", "unpriced", "unshareable",
+    "verdict_touched", "rival_doubt", "rival_extent", "rival_cost", "verdict_drawn", "verdict_changed", "verdict_before", "unpriced", "unshareable",
     "under_billed",
 )  # fmt: skip
 KEEP = (
@@ -65,23 +66,17 @@ def cost(
     normalised: Callable[[str], str],
 ) -> None:
     """Draw the touched buckets and verdicts again, as temporary tables; `keep` makes them stand."""
-    for step in BILL:
-        dialect.run(connection, PACKAGE, step, values)
+    dialect.steps(connection, PACKAGE, BILL, values)
     _register_names(connection, normalised)
     _register_policies(connection, overrides)
-    for step in ASSUMED:
-        dialect.run(connection, PACKAGE, step, values)
-    for step in BUCKETS:
-        dialect.run(connection, PACKAGE, step, values)
+    dialect.steps(connection, PACKAGE, ASSUMED + BUCKETS, values)
     _register_prices(connection, values, configured)
-    for step in AMOUNTS:
-        dialect.run(connection, PACKAGE, step, values)
+    dialect.steps(connection, PACKAGE, AMOUNTS, values)
 
 
 def keep(connection: duckdb.DuckDBPyConnection) -> None:
     """Append the changed buckets and verdicts as new versions, and make them the current ones."""
-    for step in KEEP:
-        dialect.run(connection, PACKAGE, step)
+    dialect.steps(connection, PACKAGE, KEEP, {})
 
 
 def _register_policies(connection: duckdb.DuckDBPyConnection, overrides: Sequence[policies.PolicyOverride]) -> None:

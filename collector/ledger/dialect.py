@@ -3,7 +3,7 @@
 In: the name of an SQL file that lies beside a module. Out: its text, or its rows. This module builds no SQL.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -70,6 +70,18 @@ def bind(
     cursor = connection.execute(text, {key: values[key] for key in parameter_names(text)})
     names = [column[0] for column in cursor.description or ()]
     return {**values, **dict(zip(names, cursor.fetchall()[0], strict=True))}
+
+
+def steps(
+    connection: duckdb.DuckDBPyConnection, package: str, names: Iterable[str], values: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Execute SQL files in order; what a file called *_extent selects is bound for those after it, and returned."""
+    for name in names:
+        if name.endswith("_extent"):
+            values = bind(connection, package, name, values)
+        else:
+            run(connection, package, name, values)
+    return values
 
 
 def count(
