@@ -18,21 +18,21 @@ PACKAGE = "collector.costing"
 
 BILL = ("bill_day_add", "overshadowed", "bill_line", "two_bills", "usage_slot_add")
 ASSUMED = (
-    "assumed_gone", "assumed_drop", "assumed_lone", "assumed_extent", "assumed_new", "assumed_keep", "assumed_match", "assumed_touched",
-    "assumed_usage", "assumed_unknown", "special_touched",
+    "assumed_gone", "assumed_drop", "assumed_lone", "assumed_extent", "assumed_new", "assumed_keep", "assumed_match",
+    "assumed_touched", "assumed_usage", "assumed_unknown", "special_touched",
 )  # fmt: skip
 BUCKETS = (
     "special_drop", "special_put", "special_assumed_put", "first_byte_learnt",
     "special_time", "special_time_drop", "special_time_put",
     "touched_point", "waiting_account", "touched_period", "touched_hour",
-    "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry_border", "carry_extent", "carry",
-    "full_bucket",
+    "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry_border",
+    "carry_extent", "carry", "full_bucket",
     "special_use", "bucket_part", "share_lost", "bucket_share_drop", "bucket_share_put", "special_wanted",
 )  # fmt: skip
 AMOUNTS = (
     "slot_estimate", "special_leaf", "special_amount", "bucket_drawn", "bucket_standing", "bucket_changed",
-    "verdict_touched", "rival_doubt", "rival_extent", "rival_cost", "verdict_drawn", "verdict_changed", "verdict_before", "unpriced", "unshareable",
-    "under_billed",
+    "verdict_touched", "rival_doubt", "rival_extent", "rival_cost", "verdict_drawn", "verdict_changed",
+    "verdict_before", "unpriced", "unshareable", "under_billed",
 )  # fmt: skip
 KEEP = (
     "bucket_put", "bucket_current_drop", "bucket_current_put", "verdict_put", "verdict_current_drop",

@@ -59,9 +59,7 @@ def run(
     return cursor.fetchall()
 
 
-def bind(
-    connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any]
-) -> dict[str, Any]:
+def bind(connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values`, and the columns of the one row that an SQL file selects, by their names.
 
     For bounds of time above all: the engine leaves row groups unread only where a bound is a constant.

@@ -1,0 +1,151 @@
+"""httpx and httpx2: the step of a client that sends one request, redirects and retries apart.
+
+The response's stream is replaced by one that counts what passes. It stands inside the stream that the client
+makes of it, so that the response looks as it always does.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any
+
+from orphaned_inference.calls import REQUEST_ID, SENDING, Call, begin, header_of
+from orphaned_inference.quiet import quietly
+
+
+def hook(module: ModuleType) -> None:
+    """Watch the clients of `httpx` or of `httpx2`."""
+    _hook_sync(module.Client, _sync_stream(module.SyncByteStream))
+    _hook_async(module.AsyncClient, _async_stream(module.AsyncByteStream))
+
+
+def _hook_sync(client: Any, stream: Any) -> None:
+    original = client._send_single_request  # noqa: SLF001 - there is no public step between redirects
+
+    @functools.wraps(original)
+    def _send_single_request(self: Any, request: Any) -> Any:
+        call = _begin(request)
+        if call is None:
+            return original(self, request)
+        token = SENDING.set(call)
+        try:
+            response = original(self, request)
+            _answered(call, response, stream)
+        except BaseException as error:
+            call.broken(error)
+            raise
+        finally:
+            SENDING.reset(token)
+        return response
+
+    client._send_single_request = _send_single_request  # noqa: SLF001
+
+
+def _hook_async(client: Any, stream: Any) -> None:
+    original = client._send_single_request  # noqa: SLF001
+
+    @functools.wraps(original)
+    async def _send_single_request(self: Any, request: Any) -> Any:
+        call = _begin(request)
+        if call is None:
+            return await original(self, request)
+        token = SENDING.set(call)
+        try:
+            response = await original(self, request)
+            _answered(call, response, stream)
+        except BaseException as error:
+            call.broken(error)
+            raise
+        finally:
+            SENDING.reset(token)
+        return response
+
+    client._send_single_request = _send_single_request  # noqa: SLF001
+
+
+@quietly
+def _begin(request: Any) -> Call | None:
+    if request.method != "POST":
+        return None
+    call = begin(request.method, str(request.url), header_of(request.headers.raw), getattr(request, "_content", None))
+    if call is not None and call.adds_header:
+        request.headers[REQUEST_ID] = call.request_id
+    return call
+
+
+@quietly
+def _answered(call: Call, response: Any, stream: Any) -> None:
+    call.answered(response.status_code, response.headers.get)
+    outer = response.stream
+    if hasattr(outer, "_stream"):
+        outer._stream = stream(outer._stream, call)  # noqa: SLF001
+    else:
+        response.stream = stream(outer, call)
+
+
+def _sync_stream(base: Any) -> Any:
+    class WatchedStream(base):  # type: ignore[misc]
+        """Passes everything on, and tells the call of it."""
+
+        def __init__(self, inner: Any, call: Call) -> None:
+            self._inner, self._call = inner, call
+
+        def __iter__(self) -> Iterator[bytes]:
+            call = self._call
+            try:
+                for chunk in self._inner:
+                    call.received(chunk)
+                    yield chunk
+                call.complete()
+            except GeneratorExit:  # nobody iterates on; whether the response is closed too, `close` will tell
+                raise
+            except BaseException as error:
+                call.broken(error)
+                raise
+
+        def close(self) -> None:
+            self._call.closed()
+            self._inner.close()
+
+        def __del__(self) -> None:
+            self._call.closed()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    return WatchedStream
+
+
+def _async_stream(base: Any) -> Any:
+    class WatchedAsyncStream(base):  # type: ignore[misc]
+        """Passes everything on, and tells the call of it."""
+
+        def __init__(self, inner: Any, call: Call) -> None:
+            self._inner, self._call = inner, call
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            call = self._call
+            try:
+                async for chunk in self._inner:
+                    call.received(chunk)
+                    yield chunk
+                call.complete()
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                call.broken(error)
+                raise
+
+        async def aclose(self) -> None:
+            self._call.closed()
+            await self._inner.aclose()
+
+        def __del__(self) -> None:
+            self._call.closed()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    return WatchedAsyncStream

@@ -1,0 +1,152 @@
+"""What an answer says about itself while it arrives: its id, tokens, whether it is whole. Bytes in, counts out.
+
+Of the answer's text nothing is kept beyond the line that is just arriving. Tokens are the provider's own count
+where the stream carries one; for streams in OpenAI's shape without one, the pieces of text are counted: its
+servers send a token a piece. Anthropic's do not, and there nothing is known before the end. Everything is looked for
+as bytes: parsing every event would cost more than the rest.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+_UNARY_BYTES_MAX = 64 << 10  # of a whole answer; a picture is not searched
+_UNPACKED_BYTES_MAX = 256 << 10
+_REST_BYTES_MAX = 128 << 10
+_SCANNED_BYTES = 16 << 10  # looked at in one go: an event by itself costs more
+_HEAD_BYTES = 8 << 10
+_GZIP_OR_ZLIB = 47  # zlib's word for: look at the header which of the two it is
+
+_GOOGLE_ID = re.compile(rb'"responseId"\s*:\s*"([^"\\]{1,200})"')
+_OTHER_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,200})"')
+_GOOGLE_TOKENS = re.compile(rb'"candidatesTokenCount"\s*:\s*(\d{1,12})')
+_TOKENS = re.compile(rb'"(?:completion_tokens|output_tokens)"\s*:\s*(\d{1,12})')
+_THOUGHT_TOKENS = re.compile(rb'"reasoning_tokens"\s*:\s*(\d{1,12})')
+_GOOGLE_FINISH = re.compile(rb'"finishReason"\s*:\s*"')
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+_LAST = re.compile(rb'(?m)^data: ?\[DONE\]|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete))"')
+_ERROR = re.compile(rb'(?m)^event: ?error\b|^data: ?\{\s*"(?:error"|type"\s*:\s*"(?:error|response\.failed)")')
+# What a piece of text stands in. Each is looked for by its plain letters first: that is ten times as quick.
+_PIECES = tuple(
+    (key, re.compile(key + rest))
+    for key, rest in (
+        (b'"content"', rb'\s*:\s*"(?!")'),
+        (b'"text"', rb'\s*:\s*"(?!")'),
+        (b'"arguments"', rb'\s*:\s*"(?!")'),
+        (b'"reasoning_content"', rb'\s*:\s*"(?!")'),
+        (b'"response.output_text.delta"', b""),
+    )
+)
+_LAST_WORDS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete")
+_ANTHROPIC_START = b"message_start"  # carries a placeholder for the count, not a count
+
+
+class Scanner:
+    """Reads one answer as it arrives.
+
+    `output_tokens` counts what arrived and could be seen, without thinking; None: not known. `whole`: the last
+    event was seen, so nothing is missing even if the connection ends otherwise. `failed`: the stream told an error.
+    """
+
+    def __init__(self, operation: str | None, *, is_stream: bool, encoding: str, choices: int) -> None:
+        self.is_google = operation == "generate_content"
+        is_text = self.is_google or operation in {"chat", "text_completion"}
+        self.is_stream = is_stream
+        self.choices = choices
+        self.response_id: str | None = None
+        self.whole = self.failed = False
+        self._unpack = _unpacker(encoding)
+        self._readable = is_text and (encoding in {"", "identity"} or self._unpack is not None)
+        self._rest = b""
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._seen_bytes = self._pieces = self._finished = 0
+        self._counted: int | None = None
+        self._is_token_a_piece = is_stream and not self.is_google
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens that arrived."""
+        if self._counted is None and self._is_token_a_piece:
+            return self._pieces or None
+        return self._counted
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes off the wire."""
+        if not self._readable:
+            return
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes >= _SCANNED_BYTES:
+            self._take()
+
+    def end(self) -> None:
+        """No more will come."""
+        self._take()
+        if self._rest and len(self._rest) <= _UNARY_BYTES_MAX:
+            self._scan(self._rest)
+        self._rest = b""
+
+    def _take(self) -> None:
+        """Look at what has come."""
+        data = b"".join(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+        if self._unpack is not None:
+            data = self._unpacked(data)
+        if self.is_stream:
+            self._feed_stream(data)
+        elif len(self._rest) <= _UNARY_BYTES_MAX:
+            self._rest += data
+
+    def _unpacked(self, data: bytes) -> bytes:
+        if self._unpack is None:
+            return data
+        try:
+            return self._unpack.decompress(data, _UNPACKED_BYTES_MAX)
+        except zlib.error:
+            self._readable = False
+            return b""
+
+    def _feed_stream(self, data: bytes) -> None:
+        """Events end with a line; half a line waits for its other half."""
+        end = data.rfind(b"\n") + 1
+        if end:
+            self._scan(self._rest + data[:end])
+            self._rest = data[end:]
+        elif len(self._rest) + len(data) <= _REST_BYTES_MAX:
+            self._rest += data
+        else:
+            self._rest = b""
+
+    def _scan(self, text: bytes) -> None:
+        if self.response_id is None and self._seen_bytes < _HEAD_BYTES:
+            found = (_GOOGLE_ID if self.is_google else _OTHER_ID).search(text)
+            self.response_id = found.group(1).decode("utf-8", "replace") if found else None
+        self._seen_bytes += len(text) if self.is_stream else 0
+        if b"oken" in text:
+            self._count(text)
+        if self.is_stream:
+            self._look_for_end(text)
+
+    def _count(self, text: bytes) -> None:
+        """The last count that the provider gives."""
+        for line in text.splitlines() if self.is_stream else [text]:
+            found = (_GOOGLE_TOKENS if self.is_google else _TOKENS).findall(line)
+            if found and not (self.is_stream and _ANTHROPIC_START in line):
+                thought = _THOUGHT_TOKENS.search(line) if not self.is_google else None
+                self._counted = max(0, int(found[-1]) - (int(thought.group(1)) if thought else 0))
+
+    def _look_for_end(self, text: bytes) -> None:
+        self._finished += len((_GOOGLE_FINISH if self.is_google else _FINISH).findall(text))
+        self.whole = self.whole or self._finished >= self.choices
+        if not self.is_google:
+            self._is_token_a_piece = self._is_token_a_piece and _ANTHROPIC_START not in text
+            self._pieces += sum(len(piece.findall(text)) for key, piece in _PIECES if key in text)
+            is_near_end = not self.whole and any(word in text for word in _LAST_WORDS)
+            self.whole = self.whole or (is_near_end and _LAST.search(text) is not None)
+        self.failed = self.failed or (b"rror" in text and _ERROR.search(text) is not None)
+
+
+def _unpacker(encoding: str) -> zlib._Decompress | None:
+    return zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in {"gzip", "deflate", "x-gzip"} else None

@@ -1,0 +1,211 @@
+"""The parts by themselves: routes, bodies, answers, reasons."""
+
+import asyncio
+import gzip
+import importlib
+import inspect
+import json
+import os
+import signal
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import orphaned_inference
+from collector.sources import routes as collector_routes
+from orphaned_inference import leaving, routes
+from orphaned_inference.bodies import Facts, facts_of
+from orphaned_inference.importing import follow
+from orphaned_inference.reasons import CANCELLED, FAILED, INTERRUPT, TIMEOUT, Ending, closing_of, ending_of
+from orphaned_inference.scanning import Scanner
+from tests.client.server import PIECES, events
+
+
+def test_routes_are_the_collectors() -> None:
+    """Client and collector go by one table: the files are the same to the byte."""
+    assert Path(routes.__file__).read_bytes() == Path(collector_routes.__file__).read_bytes()
+
+
+def test_public_names() -> None:
+    """The package offers three names, and no other."""
+    assert sorted(orphaned_inference.__all__) == ["Route", "cancel_on_abort", "watch"]
+    with pytest.raises(AttributeError, match="no attribute 'wach'"):
+        _ = orphaned_inference.wach
+
+
+@pytest.mark.parametrize(
+    ("body", "facts"),
+    [
+        (b'{"model": "m", "stream": true, "max_tokens": 5}', Facts("m", True, False, 5, 1, 47)),
+        ('{"model":"m","n":3}', Facts("m", None, False, None, 3, 19)),
+        ({"model": "m", "background": True}, Facts("m", None, True, None, 1, None)),
+        (b'{"generationConfig":{"maxOutputTokens":7,"candidateCount":2}}', Facts(None, None, False, 7, 2, 61)),
+        (b'{"model": {"a": 1}, "stream": "yes", "max_tokens": -1, "n": "x"}', Facts(request_bytes=64)),
+        (b"no json", Facts(request_bytes=7)),
+        (b"[1]", Facts(request_bytes=3)),
+        (b"", Facts(request_bytes=0)),
+        (iter([b"x"]), Facts()),
+        (None, Facts()),
+    ],
+)
+def test_facts_of_bodies(body: object, facts: Facts) -> None:
+    """What a body says, of whatever kind it is; what it does not say stays open."""
+    assert facts_of(body) == facts
+
+
+def test_facts_of_a_large_body() -> None:
+    """In a large body the members near its ends are found, and what a prompt quotes is not taken for one."""
+    prompt = 'say "model": "wrong", please, {"model": "wrong"} ' * 9000
+    late = json.dumps({"messages": [{"content": prompt}], "model": "m", "stream": True, "max_tokens": 4}).encode()
+    early = json.dumps({"model": "m", "max_tokens": 4, "stream": True, "messages": [{"content": prompt}]}).encode()
+    assert facts_of(late) == facts_of(early)._replace(request_bytes=len(late))
+    assert facts_of(late)[:4] == ("m", True, False, 4)
+
+
+def test_model_in_a_form() -> None:
+    """Pictures are sent as a form; its field tells the model."""
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nsecret\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\ngpt-image-1\r\n--x--\r\n'
+    )
+    assert facts_of(form).model == "gpt-image-1"
+
+
+PATHS = ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1beta/models/m:streamGenerateContent"]
+
+
+def scanned(path: str, data: bytes, size: int, encoding: str = "") -> Scanner:
+    """The scanner after `data` came in pieces of `size` bytes."""
+    found = routes.match(path, ())
+    assert found is not None
+    scanner = Scanner(found.operation, is_stream=True, encoding=encoding, choices=1)
+    for start in range(0, len(data), size):
+        scanner.feed(data[start : start + size])
+    scanner.end()
+    return scanner
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("size", [1, 7, 100, 100_000])
+def test_streams_in_any_pieces(path: str, size: int) -> None:
+    """However the bytes are cut, the tokens, the id and the end are found."""
+    scanner = scanned(path, b"".join(events(path)), size)
+    assert scanner.output_tokens == PIECES
+    assert scanner.whole
+    assert not scanner.failed
+    assert scanner.response_id in {"chatcmpl-1", "msg_1", "resp_1", "gem-1"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_half_streams(path: str) -> None:
+    """Of half a stream half the tokens are counted, where the provider lets them be; and it is not whole."""
+    half = events(path)[: 1 + PIECES // 2]
+    scanner = scanned(path, b"".join(half), 50)
+    assert not scanner.whole
+    assert scanner.output_tokens in ({None} if path == "/v1/messages" else {PIECES // 2, PIECES // 2 + 1})
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_packed_streams(encoding: str, pack: object) -> None:
+    """A compressed stream is looked into; one in an unknown encoding is not, and one that is broken does no harm."""
+    data = b"".join(events(PATHS[0]))
+    assert scanned(PATHS[0], pack(data), 40, encoding).output_tokens == PIECES  # type: ignore[operator]
+    assert scanned(PATHS[0], data, 40, "br").output_tokens is None
+    assert scanned(PATHS[0], data, 40, "gzip").output_tokens is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error"}}\n\n',
+        b'data: {"error": {"message": "x"}}\n\n',
+        b'event: response.failed\ndata: {"type":"response.failed","response":{"error":{}}}\n\n',
+    ],
+)
+def test_error_within_a_stream(event: bytes) -> None:
+    """An error told within a stream that began well is seen; the word in an answer is none."""
+    assert scanned(PATHS[0], event, 1000).failed
+    assert not scanned(PATHS[0], b'data: {"choices":[{"delta":{"content":"an error: \\"error\\""}}]}\n\n', 1000).failed
+
+
+class ConnectTimeout(TimeoutError):  # noqa: N818 - their name
+    """Named as httpx and requests name theirs."""
+
+
+class PackedError(Exception):
+    """As urllib3 packs the last error."""
+
+    reason = TimeoutError()
+
+
+@pytest.mark.parametrize(
+    ("error", "signalled", "ending"),
+    [
+        (KeyboardInterrupt(), False, INTERRUPT),
+        (SystemExit(), True, INTERRUPT),
+        (SystemExit(), False, CANCELLED),
+        (asyncio.CancelledError(), False, CANCELLED),
+        (asyncio.CancelledError(), True, INTERRUPT),
+        (GeneratorExit(), False, CANCELLED),
+        (TimeoutError(), False, TIMEOUT),
+        (PackedError(), False, TIMEOUT),
+        (ConnectTimeout(), False, FAILED),
+        (ConnectionResetError(), False, FAILED),
+        (ConnectionResetError(), True, FAILED),
+        (None, False, CANCELLED),
+        (None, True, INTERRUPT),
+    ],
+)
+def test_reasons(error: BaseException | None, signalled: bool, ending: Ending) -> None:
+    """Each kind of exception has its reason; a connection that was never made has none, for nothing was sent."""
+    assert ending_of(error, signalled=signalled) == ending
+
+
+def test_reason_of_a_response_closed_while_an_exception_is_handled() -> None:
+    """The program's own errors make a closed response, not a failed call; Ctrl-C and deadlines keep their reason."""
+    assert closing_of(ValueError(), signalled=False) == CANCELLED
+    assert closing_of(KeyboardInterrupt(), signalled=False) == INTERRUPT
+    assert closing_of(TimeoutError(), signalled=False) == TIMEOUT
+    exit_of_generator = GeneratorExit()
+    exit_of_generator.__context__ = KeyboardInterrupt()
+    assert closing_of(exit_of_generator, signalled=False) == INTERRUPT
+
+
+def test_first_process_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel kills no process number 1 by SIGTERM, so there the signal is left alone: the calls go on."""
+    assert isinstance(leaving._wrapped(signal.SIGTERM, signal.SIG_DFL), leaving._Deadly)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert leaving._wrapped(signal.SIGTERM, signal.SIG_DFL) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL, signal.default_int_handler, print])
+def test_handlers_look_as_set(handler: Any, log: Path) -> None:
+    """What a program sets for a signal is what it is told about it."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        before = signal.signal(signum, handler)
+        assert signal.getsignal(signum) is handler
+        assert signal.signal(signum, before) is handler
+        assert signal.getsignal(signum) is before
+
+
+def test_modules_look_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hooked module keeps its spec, its loader and its source; a module that fails to load fails as it would."""
+    (tmp_path / "made_up.py").write_text("VALUE = 1\n", encoding="utf-8")
+    (tmp_path / "made_up_badly.py").write_text("1 / 0\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    seen: list[Any] = []
+    before = list(sys.meta_path)
+    follow({"made_up": seen.append, "made_up_badly": seen.append, "json": seen.append})
+    assert [module.__name__ for module in seen] == ["json"], "loaded already"
+    module = importlib.import_module("made_up")
+    assert seen[1:] == [module]
+    assert type(module.__loader__).__name__ == "SourceFileLoader"
+    assert "exec_module" not in vars(module.__loader__)
+    assert inspect.getsource(module) == "VALUE = 1\n"
+    with pytest.raises(ZeroDivisionError):
+        importlib.import_module("made_up_badly")
+    sys.meta_path[:] = before
+    del sys.modules["made_up"]
