@@ -187,3 +187,51 @@ def test_a_line_is_found_in_packed_files_too(tmp_path: Path) -> None:
     packed.write_bytes(packed.read_bytes()[:-12])
     assert line_text(packed, 9) is None
     assert line_text(tmp_path / "nowhere", 1) is None
+
+
+def completion(name: str, second: float, latency_s: float) -> str:
+    """An entry of `small`'s backend that bears no id of the call."""
+    at = START + timedelta(seconds=second)
+    usage = {"input_tokens": 100, "output_tokens": 50}
+    entry = {
+        "insertId": name, "logName": "l", "timestamp": instant_text(int(at.timestamp() * 1e6)),
+        "httpRequest": {"latency": f"{latency_s}s"}, "resource": {"labels": {"project_id": "acme"}},
+        "jsonPayload": {"model": "m-1", "stream": False, "status": "ok", "usage": usage},
+    }  # fmt: skip
+    return json.dumps(entry) + "\n"
+
+
+def test_rivals_are_shown_with_what_speaks_for_them(tmp_path: Path) -> None:
+    """Two completions may be the call's: both stand there with their terms, and what is left for none of them."""
+    config = small(tmp_path)
+    near, far = completion("near", 12.0, 11.99), completion("far", 14.0, 13.6)
+    (tmp_path / "backend.jsonl").write_text(near + far, encoding="utf-8")
+    run_once(config, now_us=instant_us(START + timedelta(hours=2)))
+    (document,) = lives(config, "c1")
+    rivals = document["calls"][0]["rivals"]
+    assert [(rival["completion_id"], rival["chosen"]) for rival in rivals] == [("near", True), ("far", False)]
+    tempered = [rival["weight"] / sum(rival["terms"].values()) for rival in rivals]
+    assert tempered[0] == pytest.approx(tempered[1], abs=1e-4)
+    assert rivals[0]["weight"] > rivals[1]["weight"]
+    text = told([document], "c1")
+    shown = text[text.index("What c1 may be") : text.index("Why completion near")]
+    assert [line.split()[0] for line in shown.splitlines()[2:5]] == ["near", "far", "none"]
+    left = 1 - sum(rival["probability"] for rival in rivals)
+    assert f"{left:.3f}" in shown.splitlines()[4]
+
+
+def test_a_retry_is_told_in_one_sentence(tmp_path: Path) -> None:
+    """A call that names the one before it: the chain is told once, with how it was found."""
+    config = small(tmp_path)
+    again = {"call_id": "c2", "event": "started", "at": "2026-11-20T09:00:11Z", "service": "chat", "retry_of": "c1"}
+    asked = {"provider": "gcp.vertex_ai", "account": "acme", "model": "m-1", "stream": False}
+    done = {"event": "ended", "call_id": "c2", "at": "2026-11-20T09:00:15Z", "outcome": "delivered"}
+    with (tmp_path / "client.jsonl").open("a", encoding="utf-8") as log:
+        log.writelines(json.dumps(line) + "\n" for line in (again | asked, done))
+    run_once(config, now_us=instant_us(START + timedelta(hours=2)))
+    text = told(lives(config, "c1"), "c1")
+    assert "This call was retried 1.0 s later as c2 (retry_of: its log names the call before it)" in text
+    assert "tried again as" not in text
+    later = told(lives(config, "c2"), "c2")
+    assert "It was itself a retry, attempt 2 of its chain" in later
+    assert "It is a retry of" not in later

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from collector.exporters import retry_story
 from collector.exporters.lives import Call, Life, Row, joined_by, lives_of, rows
 from collector.ledger import dialect
 from collector.money import text_from_nano
@@ -58,6 +59,7 @@ class _Teller:
             "calls": calls,
             "completions": [self._completion(one, life) for one in life.completions],
             "retried_as": self._retries(life),
+            "retries": self._retry_sentences(life),
             "horizon_us": self._values["horizon_us"],
             "as_of": instant_text(self._values["now_us"]),
         }
@@ -76,6 +78,7 @@ class _Teller:
             "is_suspect": first["suspect_no"] is not None,
             "carries_the_money": bool(first["money_row"]) or first["attempt_no"] is None,
             "lines": [self._line(line) for line in call.lines],
+            "rivals": self._rivals(first["suspect_no"]),
             "verdict": versions[-1] if versions and not versions[-1]["retracted"] else None,
             "versions": versions,
         }
@@ -103,6 +106,22 @@ class _Teller:
             version["changed"] = [name for name in watched if before and before[name] != version[name]]
             versions.append(version)
         return versions
+
+    def _rivals(self, suspect_no: int | None) -> list[Document]:
+        """The completions that the call may be by time and size, with the terms of each one's weight."""
+        found = rows(self._connection, "life_rival", {"suspect_nos": [suspect_no]}) if suspect_no else []
+        return [_rival(row) for row in found]
+
+    def _retry_sentences(self, life: Life) -> list[str]:
+        """What the attempt was a retry of and what superseded it, each sentence once however many observers saw it."""
+        told: list[str] = []
+        for call in life.calls:
+            first = call.first
+            if first["suspect_no"] is not None:
+                told += retry_story.retries_of(self._connection, first["suspect_no"])
+            else:
+                told += retry_story.superseded_by(self._connection, first["source"], first["call_id"])
+        return list(dict.fromkeys(told))
 
     def _completion(self, row: Row, life: Life) -> Document:
         currency = next((v["currency"] for call in life.calls for v in self._versions(call) if v["currency"]), None)
@@ -146,6 +165,15 @@ def _match(call: Call, completion: Row) -> Document:
         "probability": line["probability"] if chosen else None,
         "joined_by": joined_by(call, completion) or None,
         "received_after_start_us": begun_us - started_us if begun_us and started_us else None,
+    }
+
+
+def _rival(row: Row) -> Document:
+    """One completion that a call may be: each term is a log-likelihood ratio, a pair against two strangers."""
+    return {
+        **{name: row[name] for name in ("completion_id", "provider", "account", "chosen", "probability", "weight")},
+        "finished_at": _instant(row["finished_at_us"]),
+        "terms": {name: row[f"{name}_term"] for name in ("start", "end", "size", "kind")},
     }
 
 

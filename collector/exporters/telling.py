@@ -57,6 +57,8 @@ def _attempt(document: Document) -> Iterator[str]:
     yield "=" * len(title)
     yield from _outcome(document)
     yield from _section("What was seen (UTC)", _seen(document))
+    for call in document["calls"]:
+        yield from _section(f"What {call['call_id']} may be, by time and size", _rivals(call))
     for completion in document["completions"]:
         title = f"Why completion {completion['completion_id']} belongs to it"
         yield from _section(title, _joined(completion))
@@ -101,10 +103,12 @@ def _outcome(document: Document) -> Iterator[str]:
                 yield f"The money stands on the row of {call['observer']}, the outermost; the others have 0."
     if not judged:
         yield _no_verdict(document)
+    yield from document["retries"]
+    story = " ".join(document["retries"])
     before = sorted({call["retry_of"] for call in document["calls"] if call["retry_of"]})
-    if before:
+    if before and not any(one in story for one in before):
         yield f"It is a retry of {', '.join(before)}."
-    retried = document["retried_as"]
+    retried = [one for one in document["retried_as"] if one not in story]
     if retried:
         yield f"It was tried again as {', '.join(retried)}."
 
@@ -248,6 +252,24 @@ def _evidence(match: Document) -> str:
         return f"exact, {by}"
     by = by if match["joined_by"] else "by time, model, account and size"
     return f"{match['evidence']}, {by}, with probability {match['probability'] or 0:.3f}"
+
+
+def _rivals(call: Document) -> Iterator[str]:
+    """The completions in question, how likely each is, and what speaks for it; and that it may be none of them."""
+    if not call["rivals"]:
+        return
+    table = [("completion", "finished (UTC)", "probability", "weight", "start", "end", "size", "kind", "")]
+    for rival in call["rivals"]:
+        terms = (rival["weight"], *rival["terms"].values())
+        finished = rival["finished_at"][:-1].replace("T", " ")
+        numbers = (f"{term:+.2f}" for term in terms)
+        mark = "chosen" if rival["chosen"] else ""
+        table.append((rival["completion_id"], finished, f"{rival['probability']:.3f}", *numbers, mark))
+    left = max(1 - sum(rival["probability"] for rival in call["rivals"]), 0)
+    table.append(("none of these", "", f"{left:.3f}", "", "", "", "", "", ""))
+    yield from aligned(table, numbers={2, 3, 4, 5, 6, 7})
+    yield "A term is the logarithm of how much likelier it makes a pair than two strangers. The weight is their sum,"
+    yield "tempered because they are not independent; the probability also counts the rivals of each completion."
 
 
 def _reached(completion: Document) -> Iterator[str]:
