@@ -1,8 +1,8 @@
 """What the tests of matching by time and size share: many worlds in one ledger, and how well it did.
 
 In: worlds that know the truth, and a ledger that has read them. Out: precision, recall, the error of the
-lost total, and each probability with whether its pair was right. Nothing here decides how good is good
-enough.
+lost total, its bounds, and each probability with whether its pair was right. Nothing here decides how good
+is good enough.
 """
 
 import statistics
@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from math import comb
 from pathlib import Path
 from random import Random
 
 from collector import pipeline
 from collector.config import Config, load
+from collector.ledger import dialect
 from collector.records import instant_us
-from tests.helpers import MINUTE_US, NANO, Row, rows, run
+from tests.helpers import DAY_US, MINUTE_US, NANO, Row, rows, run
 from tests.world import World
 from tests.world_lines import Line
 from tests.world_truth import TrueAbort
@@ -184,3 +186,46 @@ def calibration(sure: Iterable[tuple[float, bool]], edges: Sequence[float]) -> l
             mean = statistics.fmean(p for p, _ in inside)
             found.append((mean, sum(right for _, right in inside) / len(inside), len(inside)))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One world's lost total as the window of a day tells it, and as it is. All in nano-units."""
+
+    low_nano: int
+    best_nano: int
+    high_nano: int
+    true_nano: Fraction
+
+    @property
+    def holds(self) -> bool:
+        """Whether the truth lies between the bounds; half a nano-unit a row may be lost to rounding."""
+        return self.low_nano - 1000 <= self.true_nano <= self.high_nano + 1000
+
+    @property
+    def width(self) -> float:
+        """How far the bounds lie apart, as a share of the truth."""
+        return float((self.high_nano - self.low_nano) / self.true_nano)
+
+
+def interval_each(worlds: Sequence[World], config: Config) -> list[Interval]:
+    """The bounds of each world's lost total, by the window that the metrics and the landing page show."""
+    found = []
+    with pipeline.reading(config) as (connection, values):
+        for world in worlds:
+            now_us = world.spec.start_us + DAY_US // 2
+            bound = {**values, "now_us": now_us, "month_us": now_us - DAY_US}
+            windows = dialect.run(connection, "collector.ledger", "summary_window", bound)
+            low, best, high = next(row[2:5] for row in windows if row[0] == "1d" and row[1] == config.currency)
+            lost = sum((abort.lost for abort in world.aborts if abort.on_money_row), Fraction(0))
+            found.append(Interval(int(low), int(best), int(high), lost * NANO))
+    return found
+
+
+def fewest(of: int, share: float, risk: float = 0.01) -> int:
+    """How many of `of` hold at least, but for a chance of `risk`, where each holds with probability `share`."""
+    chance, held = 0.0, -1
+    while chance <= risk:
+        held += 1
+        chance += comb(of, held) * share**held * (1 - share) ** (of - held)
+    return held

@@ -2,26 +2,19 @@
 CREATE OR REPLACE TEMP TABLE active_suspect AS
 WITH
 new_completion AS (
-    SELECT request_id, trace_id, span_id, response_id, finished_at_us
+    SELECT request_id, trace_id, span_id, response_id
     FROM backend_completion
     WHERE batch_id > $from_batch
 ),
 new_call AS (
-    SELECT request_id, received_request_id, trace_id, span_id, started_at_us
+    SELECT request_id, received_request_id, trace_id, span_id
     FROM client_call
     WHERE batch_id > $from_batch AND event <> 'ended'
-),
-extent AS (
-    SELECT min(at_us) - $window_us AS from_us, max(at_us) + $window_us AS to_us
-    FROM (
-        SELECT finished_at_us AS at_us FROM new_completion UNION ALL SELECT started_at_us FROM new_call
-        UNION ALL SELECT started_at_us FROM new_suspect
-    )
 ),
 recent AS (
     SELECT suspect_no, request_id, received_request_id, trace_id, span_id, response_id
     FROM suspect
-    WHERE started_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+    WHERE started_at_us BETWEEN $active_from_us AND $active_to_us
 ),
 touched AS (
     SELECT suspect_no FROM new_suspect

@@ -1,18 +1,12 @@
 -- One row per completion that shares an id with a node.
 CREATE OR REPLACE TEMP TABLE candidate AS
 WITH
-extent AS (
-    SELECT
-        min(started_at_us) - $skirt_us AS from_us,
-        max(greatest(started_at_us, coalesce(ended_at_us, 0))) + $window_us AS to_us
-    FROM node
-),
 recent AS (
     SELECT
         provider, account, completion_id, request_id, trace_id, span_id, response_id, status, received_at_us,
         finished_at_us
     FROM backend_completion
-    WHERE finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+    WHERE finished_at_us BETWEEN $candidate_from_us AND $candidate_to_us
 ),
 sharing AS (
     SELECT * FROM recent WHERE request_id IN (SELECT request_id FROM node)

@@ -6,13 +6,12 @@ sample AS (
     FROM chosen_match AS m
     JOIN suspect AS s ON s.suspect_no = m.suspect_no
     WHERE m.evidence = 'exact' AND m.received_at_us IS NOT NULL
-        AND s.started_at_us >= (SELECT min(hour_at_us) FROM probable_hour) - 82800000000
-        AND s.started_at_us < (SELECT max(hour_at_us) FROM probable_hour) + 3600000000
+        AND s.started_at_us >= $race_from_us - 82800000000 AND s.started_at_us < $race_to_us
         AND abs(m.received_at_us - s.started_at_us) <= 4 * $reach_us
 ),
 windowed AS (
     SELECT s.source, h.hour_at_us, s.delay_us
-    FROM probable_hour AS h
+    FROM race_hour AS h
     JOIN sample AS s
         ON s.started_at_us >= h.hour_at_us - 82800000000 AND s.started_at_us < h.hour_at_us + 3600000000
 ),
@@ -36,6 +35,6 @@ SELECT
     CASE WHEN s.pairs >= 8 THEN s.shift_us ELSE 0.0 END AS shift_us,
     CASE WHEN s.pairs >= 8 THEN s.scale_us ELSE 150000.0 END AS scale_us,
     CASE WHEN s.pairs >= 8 THEN least($reach_us, s.scale_us * 12 + 50000)::BIGINT ELSE $reach_us END AS reach_us
-FROM probable_hour AS h
+FROM race_hour AS h
 CROSS JOIN observer AS o
 LEFT JOIN scaled AS s ON s.source = o.source AND s.hour_at_us = h.hour_at_us

@@ -1,4 +1,4 @@
--- One row per active suspect that has a completion: its attempt, and what the other observers of it saw.
+-- One row per active suspect that has a completion, or whose attempt stands on another observer's row, with what all saw.
 CREATE OR REPLACE TEMP TABLE match_changed AS
 WITH
 member AS (

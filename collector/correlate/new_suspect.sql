@@ -8,7 +8,7 @@ bad_end AS (
     SELECT c.* FROM client_call AS c
     JOIN met_half AS m ON m.source = c.source AND m.call_id = c.call_id AND m.ended_at_us = c.at_us
     WHERE c.batch_id <= $from_batch AND c.event = 'ended' AND c.outcome IN ('aborted', 'failed')
-        AND c.at_us BETWEEN (SELECT min(ended_at_us) FROM met_half) AND (SELECT max(ended_at_us) FROM met_half)
+        AND c.at_us BETWEEN $met_end_from_us AND $met_end_to_us
 ),
 -- The started lines: those of this run, those that met their end in it, and the overdue ones.
 wanted_start AS (
@@ -20,7 +20,7 @@ old_start AS (
     SELECT c.* FROM client_call AS c
     JOIN wanted_start AS w ON w.source = c.source AND w.call_id = c.call_id AND w.started_at_us = c.at_us
     WHERE c.batch_id <= $from_batch AND c.event = 'started'
-        AND c.at_us BETWEEN (SELECT min(started_at_us) FROM wanted_start) AND (SELECT max(started_at_us) FROM wanted_start)
+        AND c.at_us BETWEEN $met_start_from_us AND $met_start_to_us
 ),
 new_start AS (
     SELECT c.* FROM client_call AS c

@@ -5,18 +5,12 @@ core AS (
     SELECT s.* FROM suspect AS s
     WHERE s.suspect_no IN (SELECT suspect_no FROM active_suspect)
 ),
-extent AS (
-    SELECT
-        min(started_at_us) - $skirt_us AS from_us,
-        max(greatest(started_at_us, coalesce(ended_at_us, 0))) + $window_us AS to_us
-    FROM core
-),
 recent AS (
     SELECT
         source, call_id, event, at_us, started_at_us, ended_at_us, request_id, received_request_id, trace_id,
         span_id, outcome, bytes_received, upstream_bytes
     FROM client_call
-    WHERE at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent) AND event <> 'ended'
+    WHERE at_us BETWEEN $node_from_us AND $node_to_us AND event <> 'ended'
 ),
 sharing AS (
     SELECT source, call_id, at_us FROM recent WHERE request_id IN (SELECT request_id FROM core)
@@ -50,7 +44,7 @@ ended AS (
     SELECT c.source, c.call_id, c.at_us, c.outcome, c.response_id, c.bytes_received
     FROM client_call AS c
     SEMI JOIN neighbour AS n ON n.source = c.source AND n.call_id = c.call_id AND n.event = 'started'
-    WHERE c.at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent) AND c.event = 'ended'
+    WHERE c.at_us BETWEEN $node_from_us AND $node_to_us AND c.event = 'ended'
 ),
 together AS (
     SELECT

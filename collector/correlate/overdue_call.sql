@@ -1,23 +1,18 @@
 -- One row per call that started more than a horizon ago and whose process never reported on it again.
 CREATE OR REPLACE TEMP TABLE overdue_call AS
-WITH overdue AS (
-    SELECT c.source, c.call_id, c.started_at_us
-    FROM open_call AS c
-    JOIN observer AS o ON o.source = c.source
-    WHERE c.suspect_no IS NULL AND NOT c.wrote_on AND c.started_at_us + $horizon_us <= least($now_us, o.watermark_at_us)
-),
+WITH
 told AS (
     SELECT o.source, o.call_id, o.started_at_us, c.process
     FROM overdue AS o
     JOIN client_call AS c
         ON c.source = o.source AND c.call_id = o.call_id AND c.event = 'started' AND c.at_us = o.started_at_us
-    WHERE c.at_us BETWEEN (SELECT min(started_at_us) FROM overdue) AND (SELECT max(started_at_us) FROM overdue)
+    WHERE c.at_us BETWEEN $overdue_from_us AND $overdue_to_us
 ),
 -- A process that wrote on after the horizon was not lost: only its ended line was.
 alive AS (
     SELECT source, process, max(at_us) AS last_at_us
     FROM client_call
-    WHERE process IS NOT NULL AND at_us >= (SELECT min(started_at_us) FROM overdue)
+    WHERE process IS NOT NULL AND at_us >= $overdue_from_us
         AND process IN (SELECT process FROM told)
     GROUP BY source, process
 )

@@ -13,9 +13,7 @@ member AS (
     JOIN fold AS m ON m.attempt_no = w.attempt_no
     JOIN contender AS k ON k.contender_no = m.contender_no
     JOIN observer AS o ON o.source = k.source
-    JOIN free_completion AS f
-        ON f.provider = w.provider AND f.account = w.account AND f.completion_id = w.completion_id
-        AND f.finished_at_us = w.finished_at_us
+    JOIN free_completion AS f ON f.completion_no = w.completion_no
 ),
 attempt AS (
     SELECT

@@ -7,9 +7,9 @@ pulse AS (
     WHERE batch_id > $from_batch AND process IS NOT NULL
     GROUP BY source, process
 )
-SELECT suspect_no, false AS wrote_on FROM met_half WHERE suspect_no IS NOT NULL
+SELECT suspect_no, started_at_us, false AS wrote_on FROM met_half WHERE suspect_no IS NOT NULL
 UNION
-SELECT s.suspect_no, true
+SELECT s.suspect_no, s.started_at_us, true
 FROM suspect AS s
 JOIN pulse AS p ON p.source = s.source AND p.process = s.process
 WHERE s.reason = 'vanished' AND p.last_at_us > s.started_at_us + $horizon_us

@@ -5,7 +5,7 @@ In: what the ledger holds beyond `from_batch`, and the observers (a temporary ta
 chosen_match. This room knows no price and no bill.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -17,23 +17,34 @@ from collector.ledger import dialect
 PACKAGE = "collector.correlate"
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
+MINUTE_US = 60_000_000
+LASTING_US = 2 * HOUR_US  # a call that lasts longer takes no part in the race
+SILENT_US = 6 * HOUR_US
+BUNCH_SUSPECTS = 20_000
+CANDIDATES_MAX = 50  # completions of unknown receipt that one abandoned call may be
 
 CALLS = (
     "half_call", "met_half", "reappeared", "reappeared_problem", "suspect_drop",
     "open_call_met", "dangling_met", "open_call_new",
-    "dangling_new", "reappeared_close", "overdue_call", "lost_end", "lost_end_close", "lone_end", "new_suspect",
-    "suspect_put", "open_call_suspected",
+    "dangling_new", "reappeared_close", "overdue", "overdue_call", "lost_end", "lost_end_close", "lone_end",
+    "new_suspect", "suspect_put", "open_call_suspected",
 )  # fmt: skip
 IDS = ("active_suspect", "node", "candidate", "pair", "link", "matched_empty")
-RACE = (
-    "probable_hour", "lone_suspect", "delay_model", "free_completion", "near_completion", "rival_call", "contender",
-    "owned", "fold", "racer",
-)  # fmt: skip
+# What a step's bounds of time are taken from, just before it.
+EXTENTS = {
+    "overdue_call": "overdue_extent", "new_suspect": "met_extent", "active_suspect": "active_extent",
+    "node": "node_extent", "candidate": "candidate_extent",
+}  # fmt: skip
+HOURS = ("rival_gone", "probable_hour")
+START = ("race_hour", "hour_cut", "lone_suspect", "delay_model", "free_completion")
+MEET = ("near_completion", "rival_met", "rival_call", "contender", "owned", "fold", "racer", "meeting", "edge")
+# Where some log does not tell when its completions were received, each of these is followed by its twin.
+AT_END = {"near_completion": "near_at_end", "rival_met": "rival_met_at_end", "meeting": "meeting_at_end"}
 PROBABLE = (
-    "probable_touched", "probable_drop", "probable_put", "probable_touched", "probable_active", "rival_drop",
-    "rival_put", "delay_drop", "delay_put",
+    "scored_edge", "probable_touched", "probable_drop", "probable_put", "probable_alone", "probable_touched",
+    "probable_active", "rival_drop", "rival_put", "delay_drop", "delay_put",
 )  # fmt: skip
-MATCHES = ("match_changed", "match_touched", "match_drop", "match_put")
+MATCHES = ("match_changed", "match_before", "match_moved", "match_touched", "match_drop", "match_put")
 
 
 def correlate(
@@ -43,6 +54,8 @@ def correlate(
     newest = connection.execute("SELECT coalesce(max(suspect_no), 0) FROM suspect").fetchall()[0][0]
     bound = {**values, "suspect_no": newest, "window_us": DAY_US, "skirt_us": HOUR_US}
     for step in CALLS + IDS:
+        if step in EXTENTS:
+            bound = dialect.bind(connection, PACKAGE, EXTENTS[step], bound)
         dialect.run(connection, PACKAGE, step, bound)
     # Inner observers first, because outer ones may find their completion only through them; then back again.
     for source in [*observers_by_hop, *reversed(observers_by_hop[:-1])]:
@@ -71,18 +84,57 @@ def _match(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> N
 
 def _race(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
     """Match by time and size what no id has joined; `reach_us` is how far receipt and start may lie apart."""
-    for step in RACE:
+    bound = {**bound, "margin_us": max(MINUTE_US, 4 * int(bound["reach_us"])), "lasting_us": LASTING_US}
+    for step in HOURS:
         dialect.run(connection, PACKAGE, step, bound)
-    edges = connection.execute(dialect.sql(PACKAGE, "edge"), {"reach_us": bound["reach_us"]}).fetchnumpy()
-    connection.register("scored_edge", _scored(edges))
+    hours = connection.execute("SELECT hour_at_us, suspects FROM probable_hour ORDER BY hour_at_us").fetchall()
+    for from_us, last_us in bunches(hours):
+        _race_bunch(connection, {**bound, **_extent(from_us, last_us + HOUR_US, bound["margin_us"])})
+
+
+def _extent(from_us: int, to_us: int, margin_us: int) -> dict[str, int]:
+    """The hours that are raced, and wherever lines of theirs may lie: as constants, so that others stay unread."""
+    around_us = LASTING_US + 2 * margin_us
+    return {
+        "race_from_us": from_us, "race_to_us": to_us,
+        "scan_from_us": from_us - around_us, "scan_to_us": to_us + around_us,
+    }  # fmt: skip
+
+
+def bunches(hours: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The first and the last of the hours that are raced together, given (hour, suspects) in order of time.
+
+    A bunch bounds what lies in memory, and holds no long silence, whose records would be looked through for nothing.
+    """
+    found: list[tuple[int, int]] = []
+    held = 0
+    for hour_at_us, suspects in hours:
+        if found and held + suspects <= BUNCH_SUSPECTS and hour_at_us - found[-1][1] <= SILENT_US:
+            found[-1] = (found[-1][0], hour_at_us)
+            held += suspects
+        else:
+            found.append((hour_at_us, hour_at_us))
+            held = suspects
+    return found
+
+
+def _race_bunch(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
+    """Draw the matches of some hours again; an hour's result does not depend on which others are in the bunch."""
+    for step in START:
+        dialect.run(connection, PACKAGE, step, bound)
+    unreceived = dialect.count(connection, PACKAGE, "unreceived", bound)
+    for step in MEET:
+        dialect.run(connection, PACKAGE, step, bound)
+        if unreceived and step in AT_END:
+            dialect.run(connection, PACKAGE, AT_END[step], {**bound, "candidates": CANDIDATES_MAX})
+    connection.register("score", _scored(connection.execute(dialect.sql(PACKAGE, "edge_column")).fetchnumpy()))
     for step in PROBABLE:
         dialect.run(connection, PACKAGE, step, bound)
-    connection.unregister("scored_edge")
+    connection.unregister("score")
 
 
 def _scored(edges: Mapping[str, Any]) -> pa.Table:
-    """The edges with their terms, probabilities and the choice; numpy is loaded only where there are any."""
-    names = ("attempt_no", "completion_no", "provider", "account", "completion_id", "finished_at_us")
+    """The edges' numbers with their terms, probabilities and the choice; numpy is loaded only where there are any."""
     if len(edges["attempt_no"]):
         from collector.correlate.probable import score
 
@@ -93,9 +145,8 @@ def _scored(edges: Mapping[str, Any]) -> pa.Table:
         }  # fmt: skip
     else:
         found = {name: pa.array([], pa.float64()) for name in _TERMS} | {"chosen": pa.array([], pa.bool_())}
-    kinds = {name: pa.int64() if name.endswith(("_no", "_us")) else pa.string() for name in names}
-    told = {name: pa.array(edges[name], kinds[name]) for name in names}
-    return pa.table({**told, **found})
+    numbers = {name: pa.array(edges[name], pa.int64()) for name in ("attempt_no", "completion_no")}
+    return pa.table({**numbers, **found})
 
 
 _TERMS = ("start_term", "end_term", "size_term", "kind_term", "weight", "probability")

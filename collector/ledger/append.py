@@ -18,7 +18,7 @@ from collector.problems import BrokenInvariantError, OperatingError, Problem
 
 PACKAGE = "collector.ledger"
 HOUR_US = 3_600_000_000
-ROWS_PER_COMMIT = 400_000  # a commit of less than some row groups is written twice
+ROWS_PER_COMMIT = 200_000  # enough to fill some row groups; little enough that the reader keeps ahead
 
 
 @dataclass(frozen=True, slots=True)
