@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.costing.policies import On, PolicyOverride, decide, policies_from_toml, table
+from collector.costing.policies import On, PolicyOverride, decide, keeps_running, policies_from_toml, table
 from collector.records import instant_us
 
 NOVEMBER_US = instant_us(datetime(2026, 11, 20, tzinfo=UTC))
@@ -53,6 +53,22 @@ def test_an_override_comes_before_the_table() -> None:
     assert decide(policies, "gcp.vertex_ai", None, "cancelled", NOVEMBER_US).billed == "yes"
     assert decide(policies, "gcp.vertex_ai", None, "cancelled", NOVEMBER_US).source == "config"
     assert decide(policies, "gcp.gemini", None, "cancelled", NOVEMBER_US).billed == "disputed"
+
+
+@pytest.mark.parametrize(
+    ("provider", "billed", "runs_on"),
+    [
+        ("gcp.vertex_ai", True, "yes"),  # the table knows it
+        ("gcp.vertex_ai", False, "yes"),
+        ("acme", True, "yes"),  # nobody does: what is billed has run on
+        ("acme", False, "unknown"),
+    ],
+)
+def test_an_override_keeps_what_is_known_of_running_on(provider: str, billed: bool, runs_on: str) -> None:
+    """The config says what is billed; whether the work goes on, the table still says."""
+    policies = table([PolicyOverride(provider, "stream_dropped", billed=billed)])
+    policy = decide(policies, provider, None, "stream_dropped", NOVEMBER_US)
+    assert keeps_running(policy, provider, None, NOVEMBER_US) == runs_on
 
 
 def test_an_override_for_a_model_leaves_the_others_alone() -> None:

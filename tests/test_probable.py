@@ -115,11 +115,8 @@ def test_pairs_are_found(reached: Reached) -> None:
     assert whole.recall >= floor.recall, told(reached.name, reached.scores)
 
 
-def test_lost_total_is_near_the_truth(reached: Reached, request: pytest.FixtureRequest) -> None:
+def test_lost_total_is_near_the_truth(reached: Reached) -> None:
     """The lost total of twenty seeds together, and of the median seed, is off by no more than the floor."""
-    if FLOORS[reached.name].by_trace:
-        reason = "shares by time where too few streams tell when they begin: -1.7 % in all, 0.2 % in the median world"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     floor = FLOORS[reached.name]
     errors = sorted(abs(score.error) for score in reached.scores)
     assert abs(total(reached.scores).error) <= floor.error, told(reached.name, reached.scores)

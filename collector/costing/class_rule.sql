@@ -17,7 +17,7 @@ billed AS (
 )
 SELECT
     provider, account, model, usage_kind, usage_start_us, usage_end_us,
-    -- classes stand apart where both sides name them, or where only one side has anything to say
+    -- classes stand apart unless a side that has rows leaves the class of some of them unknown
     coalesce(NOT l.log_unknown AND NOT b.bill_unknown, true) AS apart
 FROM logged AS l
 FULL OUTER JOIN billed AS b

@@ -30,6 +30,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "certainty": get_args(Certainty),
 }
 _TEXTS = ("provider", "source", "note")
+CONFIG = "config"
 _MODES: Mapping[str, Mode] = {"stream_dropped": "stream", "unary_dropped": "unary"}
 
 
@@ -79,6 +80,18 @@ def decide(policies: Iterable[Policy], provider: str, model: str | None, on: On,
     raise LookupError(f"no policy for {provider} {on} at {at_us}")
 
 
+def keeps_running(policy: Policy, provider: str, model: str | None, at_us: int) -> RunsOn:
+    """Whether work of that `policy` runs on when its caller leaves.
+
+    The config says only what is billed; the built-in table says the rest. Where that does not know, work that the
+    user is billed for although nobody waited for it has run on.
+    """
+    if policy.source != CONFIG:
+        return policy.runs_on
+    known = decide(_built_in(), provider, model, policy.on, at_us).runs_on
+    return known if known in {"yes", "no"} or policy.billed != "yes" else "yes"
+
+
 def _covers(policy: Policy, provider: str, model: str | None) -> bool:
     if policy.provider not in {provider, ANY_PROVIDER}:
         return False
@@ -95,7 +108,7 @@ def _overriding(override: PolicyOverride) -> Policy:
         runs_on="unknown",
         from_us=0,
         certainty="high",
-        source="config",
+        source=CONFIG,
         note="Said by the config.",
     )
 

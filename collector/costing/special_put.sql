@@ -48,6 +48,8 @@ judged AS (
             WHEN delivered_outside THEN 'outside'
             WHEN output_tokens_received IS NOT NULL AND visible > 0 THEN 'tokens'
             WHEN bytes_received = 0 THEN 'nothing'
+            -- what a backend stopped before its first visible token has reached nobody
+            WHEN stream AND status <> 'ok' AND output_tokens = 0 THEN 'nothing'
             WHEN bytes_received IS NOT NULL AND bytes_total > 0 THEN 'bytes'
             WHEN stream AND finished_at_us > from_us THEN 'time'
             ELSE 'unary'

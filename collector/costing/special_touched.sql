@@ -10,8 +10,15 @@ core AS (
 ),
 -- What is learnt of first bytes in an hour is used in it and in the 23 that follow.
 hour AS (
-    SELECT DISTINCT finished_at_us // 3600000000 * 3600000000 + k.hours * 3600000000 AS hour_at_us
-    FROM core
+    SELECT DISTINCT l.hour_at_us + k.hours * 3600000000 AS hour_at_us
+    FROM (
+        SELECT finished_at_us // 3600000000 * 3600000000 AS hour_at_us FROM core
+        UNION
+        SELECT at_us // 3600000000 * 3600000000
+        FROM client_call
+        WHERE batch_id > $from_batch AND event = 'whole' AND outcome = 'delivered' AND stream
+            AND first_byte_at_us IS NOT NULL
+    ) AS l
     CROSS JOIN (SELECT unnest(range(24)) AS hours) AS k
 )
 SELECT provider, account, completion_id, finished_at_us FROM core

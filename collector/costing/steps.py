@@ -22,7 +22,7 @@ ASSUMED = (
     "assumed_touched", "assumed_usage", "assumed_unknown", "special_touched",
 )  # fmt: skip
 BUCKETS = (
-    "special_drop", "special_put", "special_assumed_put", "first_byte_learnt",
+    "special_drop", "special_put", "special_assumed_put", "first_byte_wanted", "first_byte_extent", "first_byte_learnt",
     "special_time", "special_time_drop", "special_time_put",
     "touched_point", "waiting_account", "touched_period", "touched_hour",
     "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry_border",
@@ -128,8 +128,8 @@ def _dropped(
                 policy = policies.decide(table, provider, model, ending, from_us)
                 rows.append({
                     "provider": provider, "model": model, "mode": mode, "from_us": from_us,
-                    "runs_on": policy.runs_on, "billed": policy.billed != "no",
-                    "disputed": policy.billed == "disputed",
+                    "runs_on": policies.keeps_running(policy, provider, model, from_us),
+                    "billed": policy.billed != "no", "disputed": policy.billed == "disputed",
                 })  # fmt: skip
     return rows
 
