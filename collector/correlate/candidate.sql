@@ -1,7 +1,7 @@
 -- One row per completion that shares an id with a node.
 CREATE OR REPLACE TEMP TABLE candidate AS
 WITH
-recent AS (
+recent AS NOT MATERIALIZED (
     SELECT
         provider, account, completion_id, request_id, trace_id, span_id, response_id, status, received_at_us,
         finished_at_us

@@ -2,9 +2,16 @@
 CREATE OR REPLACE TEMP TABLE probable_hour AS
 WITH
 touched AS (
-    SELECT coalesce(received_at_us, finished_at_us) AS at_us FROM backend_completion WHERE batch_id > $from_batch
-    UNION ALL
-    SELECT unnest([at_us, coalesce(started_at_us, at_us)]) FROM client_call WHERE batch_id > $from_batch
+    -- the first and the last of each minute stand for what lies between them
+    SELECT unnest([min(at_us), max(at_us)]) AS at_us
+    FROM (
+        SELECT coalesce(received_at_us, finished_at_us) AS at_us FROM backend_completion WHERE batch_id > $from_batch
+        UNION ALL
+        SELECT at_us FROM client_call WHERE batch_id > $from_batch
+        UNION ALL
+        SELECT started_at_us FROM client_call WHERE batch_id > $from_batch AND event = 'whole'
+    )
+    GROUP BY at_us // 60000000
     UNION ALL
     -- an end that comes late belongs to its start
     SELECT started_at_us FROM met_half
