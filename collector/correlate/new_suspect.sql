@@ -37,7 +37,7 @@ told AS (
         s.source, s.call_id, s.started_at_us, e.at_us AS ended_at_us, s.service, s.provider, s.account, s.model,
         s.operation, s.stream, s.request_id, s.received_request_id, s.trace_id, s.span_id,
         coalesce(e.response_id, s.response_id) AS response_id, s.retry_of, s.process, s.input_tokens,
-        s.max_output_tokens, e.outcome, e.reason, e.bytes_received, e.output_tokens_received,
+        s.max_output_tokens, s.request_bytes, s.retry_count, e.outcome, e.reason, e.bytes_received, e.output_tokens_received,
         NULL::BIGINT AS first_byte_at_us, NULL::BIGINT AS upstream_bytes, s.file_id, s.line_no,
         e.file_id AS ended_file_id, e.line_no AS ended_line_no
     FROM start AS s
@@ -46,14 +46,14 @@ told AS (
     SELECT
         s.source, s.call_id, s.started_at_us, NULL, s.service, s.provider, s.account, s.model, s.operation,
         s.stream, s.request_id, s.received_request_id, s.trace_id, s.span_id, s.response_id, s.retry_of,
-        s.process, s.input_tokens, s.max_output_tokens, 'aborted', 'vanished', NULL, NULL, NULL, NULL, s.file_id, s.line_no, NULL, NULL
+        s.process, s.input_tokens, s.max_output_tokens, s.request_bytes, s.retry_count, 'aborted', 'vanished', NULL, NULL, NULL, NULL, s.file_id, s.line_no, NULL, NULL
     FROM start AS s
     JOIN overdue_call AS o ON o.source = s.source AND o.call_id = s.call_id AND NOT o.wrote_on
     UNION ALL
     SELECT
         source, call_id, started_at_us, ended_at_us, service, provider, account, model, operation, stream,
         request_id, received_request_id, trace_id, span_id, response_id, retry_of, process, input_tokens,
-        max_output_tokens, outcome, reason, bytes_received, output_tokens_received, first_byte_at_us, upstream_bytes, file_id,
+        max_output_tokens, request_bytes, retry_count, outcome, reason, bytes_received, output_tokens_received, first_byte_at_us, upstream_bytes, file_id,
         line_no, file_id, line_no
     FROM client_call
     WHERE batch_id > $from_batch AND event = 'whole' AND outcome IN ('aborted', 'failed')

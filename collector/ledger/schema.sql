@@ -103,8 +103,8 @@ CREATE TABLE IF NOT EXISTS suspect (
     suspect_no BIGINT, source VARCHAR, call_id VARCHAR, hop INTEGER, started_at_us BIGINT, ended_at_us BIGINT,
     service VARCHAR, provider VARCHAR, account VARCHAR, model VARCHAR, operation VARCHAR, stream BOOLEAN,
     request_id VARCHAR, received_request_id VARCHAR, trace_id VARCHAR, span_id VARCHAR, response_id VARCHAR,
-    retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, max_output_tokens BIGINT, outcome VARCHAR,
-    reason VARCHAR, bytes_received BIGINT, output_tokens_received BIGINT, first_byte_at_us BIGINT, upstream_bytes BIGINT,
+    retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, max_output_tokens BIGINT, request_bytes BIGINT,
+    retry_count BIGINT, outcome VARCHAR, reason VARCHAR, bytes_received BIGINT, output_tokens_received BIGINT, first_byte_at_us BIGINT, upstream_bytes BIGINT,
     file_id BIGINT, line_no BIGINT, ended_file_id BIGINT, ended_line_no BIGINT
 );
 
