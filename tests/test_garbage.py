@@ -174,6 +174,23 @@ def test_keys_told_twice_have_one_fate(desk: Desk) -> None:
     _undisturbed(desk)
 
 
+@pytest.mark.parametrize("order", ["aba", "baa", "aab", "aa", "abab"])
+@pytest.mark.parametrize("runs", [1, 2], ids=["together", "apart"])
+def test_first_reading_stands(tmp_path: Path, order: str, runs: int) -> None:
+    """Lines of one key, some the same to the letter: the first is the record, the others repeat or contradict it."""
+    desk = Desk(tmp_path)
+    told = {"a": started(1, model="m-a"), "b": started(1, model="m-b")}
+    parts = [order] if runs == 1 else [order[:1], order[1:]]
+    for minute, part in enumerate(parts):
+        desk.put(FILES["app"], *(told[letter] for letter in part))
+        desk.run(READ_MIN + minute)
+    (record,) = rows(desk.config, "client_call")
+    assert (record["model"], record["line_no"]) == (f"m-{order[0]}", 1)
+    same, other = order.count(order[0]) - 1, len(order) - order.count(order[0])
+    assert source_counts(desk.config, "app") == {"new": 1, "duplicate": same, "problem": other, "ignored": 0}
+    assert len(rows(desk.config, "problem")) == other
+
+
 def test_crlf_and_mark_at_the_start(tmp_path: Path) -> None:
     """Lines that end in CR LF, after a byte order mark, are lines like others."""
     desk = Desk(tmp_path)
