@@ -14,13 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from collector.config import (
-    ClientLogSource,
-    CompletionLogSource,
-    Config,
-    GcpBillingFileSource,
-    NginxSource,
-)
+from collector.config import BillSource, CompletionLogSource, Config, Observer
 from collector.correlate.retries import chain
 from collector.correlate.steps import correlate
 from collector.costing import contradictions
@@ -61,7 +55,7 @@ def run_once(
         readings = {
             source.name: read(connection, config, source, values, show)
             for source in config.sources
-            if bill or source.kind != "gcp-billing-file"
+            if bill or not isinstance(source, BillSource)
         }
         failed = tuple(name for name, reading in readings.items() if reading.error)
         new = sum(reading.new for reading in readings.values())
@@ -159,8 +153,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(connection.table(table).count("*").fetchall()[0][0])
 
 
-def _observers(config: Config) -> Sequence[ClientLogSource | NginxSource]:
-    return [s for s in config.sources if isinstance(s, ClientLogSource | NginxSource)]
+def _observers(config: Config) -> Sequence[Observer]:
+    return [source for source in config.sources if isinstance(source, Observer)]
 
 
 def _by_hop(config: Config) -> list[str]:
@@ -181,7 +175,7 @@ def _tell_sources(connection: duckdb.DuckDBPyConnection, config: Config, values:
         "absorbs": pa.array([row[2] for row in seen], pa.bool_()),
         "watermark_at_us": pa.array([row[3] for row in seen], pa.int64()),
     }))  # fmt: skip
-    bills = [s.name for s in config.sources if isinstance(s, GcpBillingFileSource)]
+    bills = [s.name for s in config.sources if isinstance(s, BillSource)]
     connection.register("bill_source", pa.table({
         "source": pa.array(bills, pa.string()), "listed_no": pa.array(range(len(bills)), pa.int32()),
     }))  # fmt: skip

@@ -16,17 +16,34 @@ from typing import Any
 import duckdb
 
 from collector.config import (
+    AuditEntries,
+    BillSource,
+    ClientLogEntries,
     ClientLogSource,
-    CloudLoggingSource,
     CompletionLogSource,
     Config,
-    GcpBillingFileSource,
+    FileSource,
+    GcpBillingSource,
+    LiveSource,
     NginxSource,
+    RequestEntries,
+    RequestResponseLog,
     SourceConfig,
 )
+from collector.config.values import Address
 from collector.ledger import append, dialect
 from collector.problems import OperatingError, UsageError
-from collector.sources import cloud_logging, cloud_logging_live, gcp_billing, observers
+from collector.sources import (
+    bigquery_live,
+    cloud_logging,
+    cloud_logging_live,
+    gcp_billing,
+    observers,
+    presets,
+    request_response,
+)
+from collector.sources.bigquery_api import BigQuery, Place
+from collector.sources.bigquery_live import BillCursor
 from collector.sources.cloud_logging_api import Lister, Quota, http_lister
 from collector.sources.cloud_logging_live import LiveCursor, Query
 from collector.sources.files import FileCursor, LineChunk, read_lines
@@ -67,8 +84,11 @@ def read(
     connection.begin()
     kept = dialect.run(connection, LEDGER, "source_state_get", state)
     success, watermark = (values["now_us"], values["now_us"]) if not error else (kept[0] if kept else (None, None))
-    if isinstance(source, CloudLoggingSource):  # some projects may be further than others
+    if isinstance(source, LiveSource):  # some projects may be further than others
         watermark = cloud_logging_live.watermark_us(query_of(source), _live_cursors(connection, source))
+    if isinstance(source, GcpBillingSource):  # the newest export time, which is all that can be known
+        reached = bigquery_live.newest(bill_query_of(source), _bill_cursors(connection, source))
+        watermark = reached and reached.watermark_us
     dialect.run(connection, LEDGER, "source_state_drop", state)
     dialect.run(connection, LEDGER, "source_state_put", {**state, "success": success, "watermark": watermark})
     connection.commit()
@@ -86,8 +106,8 @@ def _taken(
     kind, stage = mapping(config, source)
     bound = {**values, "provider": getattr(source, "provider", "")}
     deliveries = _deliveries(connection, config, source, values, show)
-    if isinstance(source, CloudLoggingSource):
-        # Piece by piece: the quota makes a page dearer than a commit, so none is fetched twice.
+    if isinstance(source, LiveSource | GcpBillingSource):
+        # Piece by piece: quota and price make a page dearer than a commit, so none is fetched twice.
         for delivery in deliveries:
             yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound)
         return
@@ -103,8 +123,11 @@ def _deliveries(
 ) -> Iterator[append.Delivery]:
     """Every new piece of the source: of its projects' entries, or of its files."""
     newest = connection.execute("SELECT coalesce(max(file_id), 0) FROM source_file").fetchall()[0][0]
-    if isinstance(source, CloudLoggingSource):
+    if isinstance(source, LiveSource):
         yield from _live(connection, source, values["now_us"], newest + 1)
+    if isinstance(source, GcpBillingSource):
+        yield from _bill(connection, source, values["now_us"], newest + 1, partial(show, source.name))
+    if not isinstance(source, FileSource):
         return
     cursors = [
         FileCursor.from_json(json.loads(row[0]))
@@ -131,7 +154,7 @@ def ahead(pieces: Iterator[LineChunk]) -> Iterator[LineChunk]:
 
 
 def _live(
-    connection: duckdb.DuckDBPyConnection, source: CloudLoggingSource, now_us: int, next_file_id: int
+    connection: duckdb.DuckDBPyConnection, source: LiveSource, now_us: int, next_file_id: int
 ) -> Iterator[append.Delivery]:
     """New entries of the source's projects. Raises OperatingError at the end, if some could not be read."""
     errors: list[str] = []
@@ -150,20 +173,63 @@ def _live(
         raise OperatingError("; ".join(errors))
 
 
-def query_of(source: CloudLoggingSource) -> Query:
+def _bill(
+    connection: duckdb.DuckDBPyConnection,
+    source: GcpBillingSource,
+    now_us: int,
+    next_file_id: int,
+    show: Callable[[int, int], None],
+) -> Iterator[append.Delivery]:
+    """New rows of the source's table. Raises OperatingError at the end, if some could not be read."""
+    done = 0
+    for piece in bigquery_live.fetch(
+        bill_query_of(source), _bill_cursors(connection, source), service_of(source), now_us=now_us,
+        next_file_id=next_file_id,
+    ):  # fmt: skip
+        cursor, rows = piece.cursor, piece.table.num_rows
+        yield append.Delivery(
+            source.name, cursor.path, cursor.file_id, piece.table, rows, 0, (), 0, cursor.to_json()
+        )  # fmt: skip
+        if rows:
+            done += piece.table.nbytes
+            show(done, done * max(1, piece.rows_all // cursor.line_no))
+
+
+def bill_query_of(source: GcpBillingSource) -> bigquery_live.Query:
+    """What is asked of BigQuery for that source."""
+    return bigquery_live.Query(source.table, source.since_us, source.overlap_us)
+
+
+def service_of(source: GcpBillingSource) -> BigQuery:
+    """What calls BigQuery, or the server that stands in for it."""
+    payer = source.project or source.table.rsplit(".", 2)[0]
+    at = _host_and_port(source.endpoint)
+    return BigQuery(Place(source.table, payer, source.maximum_bytes_billed, source.location, at))
+
+
+def _bill_cursors(connection: duckdb.DuckDBPyConnection, source: GcpBillingSource) -> list[BillCursor]:
+    rows = dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
+    return [BillCursor.from_json(row[0]) for row in rows]
+
+
+def query_of(source: LiveSource) -> Query:
     """What is asked of Cloud Logging for that source."""
-    return Query(source.projects, source.filter, source.since_us, source.overlap_us)
+    wanted = presets.narrowed(source.preset, source.filter)
+    return Query(source.projects, wanted, source.since_us, source.overlap_us)
 
 
-def lister_of(source: CloudLoggingSource) -> Lister:
+def lister_of(source: LiveSource) -> Lister:
     """What calls Cloud Logging, or the server that stands in for it."""
-    at = source.endpoint
+    return http_lister(_host_and_port(source.endpoint))
+
+
+def _host_and_port(at: Address | None) -> str | None:
     if at is None:
-        return http_lister()
-    return http_lister(f"[{at.host}]:{at.port}" if ":" in at.host else f"{at.host}:{at.port}")
+        return None
+    return f"[{at.host}]:{at.port}" if ":" in at.host else f"{at.host}:{at.port}"
 
 
-def _live_cursors(connection: duckdb.DuckDBPyConnection, source: CloudLoggingSource) -> list[LiveCursor]:
+def _live_cursors(connection: duckdb.DuckDBPyConnection, source: LiveSource) -> list[LiveCursor]:
     rows = dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
     return [LiveCursor.from_json(row[0]) for row in rows]
 
@@ -178,7 +244,7 @@ def _is_object(text: str) -> bool:
 
 def _unreadable(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> str:
     """Why a file of the source could not be read, if so: then the source has not been read to its end."""
-    if isinstance(source, CloudLoggingSource):
+    if not isinstance(source, FileSource):
         return ""  # what it could not read has been raised
     for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name}):
         cursor = FileCursor.from_json(json.loads(row[0]))
@@ -189,16 +255,30 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> 
 
 def mapping(config: Config, source: SourceConfig) -> tuple[str, append.Stage]:
     """The record kind of a source, and what makes rows of its lines."""
-    if isinstance(source, ClientLogSource):
-        return "client_call", observers.stage_client_log
-    if isinstance(source, NginxSource):
-        service, routes = source.service or source.name, source.routes
-        return "client_call", lambda connection: observers.stage_nginx(connection, service, routes)
+    if isinstance(source, RequestResponseLog):
+        return "backend_completion", partial(
+            request_response.stage, provider=source.provider, account=source.account
+        )  # fmt: skip
     if isinstance(source, CompletionLogSource):
         provider, fields = source.provider, source.fields
         return "backend_completion", lambda connection: cloud_logging.stage(connection, provider, fields)
-    if isinstance(source, GcpBillingFileSource):
+    if isinstance(source, BillSource):
         providers = {s.provider for s in config.sources if isinstance(s, CompletionLogSource)}
         fallback = providers.pop() if len(providers) == 1 else None
         return "billing_line", lambda connection: gcp_billing.stage(connection, config.skus, fallback)
+    return "client_call", _call_stage(source)
+
+
+def _call_stage(source: SourceConfig) -> append.Stage:
+    """What makes calls of an observer's lines, or looks at lines that hold none."""
+    if isinstance(source, ClientLogSource):
+        return observers.stage_client_log
+    if isinstance(source, ClientLogEntries):
+        return observers.stage_client_log_entries
+    if isinstance(source, NginxSource):
+        return partial(observers.stage_nginx, service=source.service or source.name, wanted=source.routes)
+    if isinstance(source, RequestEntries):
+        return partial(observers.stage_requests, preset=source.preset, service=source.service, wanted=source.routes)
+    if isinstance(source, AuditEntries):
+        return observers.stage_audit
     raise UsageError(f"source {source.name}: kind {source.kind} is not available in this version")

@@ -7,13 +7,28 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector import config
-from collector.config import ClientLogSource, CloudLoggingFileSource, Config, ConfigError, NginxSource
+from collector.config import (
+    AuditEntries,
+    ClientLogEntries,
+    ClientLogSource,
+    CloudLoggingFileSource,
+    Config,
+    ConfigError,
+    FileSource,
+    InferenceMetadata,
+    LiveSource,
+    NginxSource,
+    Observer,
+    RequestEntries,
+)
 from collector.config.values import DURATION_HELP, WeeklyTime, duration_us, field_path
 from collector.costing.policies import PolicyOverride
 from collector.problems import UsageError
 from collector.records import instant_text
 
-KINDS = "client-log, nginx, cloud-logging-file, cloud-logging, gcp-billing-file"
+KINDS = (
+    "client-log, nginx, cloud-logging-file, cloud-logging, gcp-billing-file, gcp-billing, vertex-request-response-file"
+)
 SMALLEST = "sources: [{name: app, kind: client-log, path: 'client/*.jsonl'}]\n"
 CONTRACT = r"""
 ledger: {path: ledger.duckdb}
@@ -208,7 +223,76 @@ def test_one_mistake(text: str, expected: str) -> None:
     assert any(mistake.startswith(expected) for mistake in mistakes(text)), mistakes(text)
 
 
-@pytest.mark.parametrize("kind", ["envoy", "haproxy", "aws-alb", "gcp-billing", "focus"])
+ENTRIES = "{name: g, kind: cloud-logging-file, path: a"
+LIVE = "{name: g, kind: cloud-logging, projects: [acme-prod]"
+
+
+def test_presets() -> None:
+    """A preset makes a source what its entries are: an observer, a log of completions, or neither."""
+    routes = "routes: [{match: '^/v2/reply$', provider: openai}]"
+    lines = [
+        ENTRIES + ", preset: http-load-balancer, hop: 4, absorbs: true, service: web, " + routes + "}",
+        LIVE + ", preset: cloud-run-requests}",
+        LIVE + ", preset: client-log, filter: 'severity>=INFO', since: 2h}",
+        ENTRIES + ", preset: vertex-inference-metadata, fields: {model: labels.model}}",
+        LIVE + ", preset: vertex-audit}",
+        ENTRIES + ", preset: , provider: openai}",
+    ]
+    text = "sources:\n" + "".join(f"- {line.replace('name: g', f'name: s{no}')}\n" for no, line in enumerate(lines))
+    balancer, run, out, meta, audit, plain = parsed(text).sources
+    assert isinstance(balancer, RequestEntries)
+    assert isinstance(balancer, FileSource)
+    assert (balancer.hop, balancer.absorbs, balancer.service) == (4, True, "web")
+    assert balancer.routes[0].provider == "openai"
+    assert isinstance(run, RequestEntries)
+    assert isinstance(run, LiveSource)
+    assert (run.hop, run.preset, run.kind) == (1, "cloud-run-requests", "cloud-logging")
+    assert isinstance(out, ClientLogEntries)
+    assert isinstance(out, LiveSource)
+    assert (out.hop, out.filter, out.since_us) == (2, "severity>=INFO", 2 * 3600 * 10**6)
+    assert isinstance(meta, InferenceMetadata)
+    assert (meta.provider, meta.fields["model"]) == ("gcp.vertex_ai", (("labels", "model"),))
+    assert ("jsonPayload", "inputTokenCount") in meta.fields["input_tokens"]
+    assert isinstance(audit, AuditEntries)
+    assert isinstance(audit, LiveSource)
+    assert not isinstance(audit, Observer)
+    assert isinstance(plain, CloudLoggingFileSource)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            ENTRIES + ", preset: http-loadbalancer}",
+            (
+                "preset: 'http-loadbalancer' is no preset; expected one of vertex-inference-metadata, "
+                "http-load-balancer, cloud-run-requests, client-log, vertex-audit, or none for completions of your own "
+                "log; did you mean http-load-balancer?"
+            ),
+        ),
+        (ENTRIES + ", preset: [client-log]}", "preset: ['client-log'] is no preset; expected one of"),
+        (
+            ENTRIES + ", preset: client-log, provider: openai}",
+            "provider: does not go with preset client-log; known here: name, kind, ",
+        ),
+        (ENTRIES + ", preset: vertex-audit, hop: 2}", "hop: does not go with preset vertex-audit"),
+        (ENTRIES + ", preset: http-load-balancer, fields: {}}", "fields: does not go with preset http-load-balancer"),
+        (LIVE + ", preset: client-log, routes: []}", "routes: does not go with preset client-log"),
+        (LIVE + ", preset: client-log, path: a}", "path: unknown key"),
+        (ENTRIES + ", preset: client-log, absorb: true}", "absorb: unknown key; did you mean absorbs?"),
+        (ENTRIES + ", preset: vertex-inference-metadata, fields: {modle: a}}", "fields.modle: unknown key; did you"),
+        (LIVE + ", provider: openai, preset: cloud-run-requests, hop: far}", "hop: 'far' is no hop"),
+        (ENTRIES + ", provider: openai, service: web}", "service: goes with a preset only: http-load-balancer, "),
+        ("{name: g, kind: nginx, path: a, preset: client-log}", "preset: unknown key"),
+    ],
+)
+def test_preset_refused(text: str, expected: str) -> None:
+    """A preset that is none, and a key that does not go with it, are told at their line with what would be right."""
+    told = mistakes(f"sources:\n- {text}\n")
+    assert any(mistake.startswith(f"2: sources[0].{expected}") for mistake in told), told
+
+
+@pytest.mark.parametrize("kind", ["envoy", "haproxy", "aws-alb", "focus"])
 def test_kind_of_a_later_version(kind: str) -> None:
     """A kind that is still to come is recognised, and refused as not available yet."""
     (mistake,) = mistakes(f"sources: [{{name: a, kind: {kind}, table: t, projects: [p]}}]")

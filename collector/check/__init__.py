@@ -7,6 +7,7 @@ only looked at.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import escape
@@ -16,19 +17,23 @@ import duckdb
 import pyarrow as pa
 
 from collector.config import (
-    CloudLoggingSource,
+    AuditEntries,
+    BillSource,
     CompletionLogSource,
     Config,
     FileSource,
-    GcpBillingFileSource,
+    GcpBillingSource,
+    InferenceMetadata,
+    LiveSource,
+    Observer,
     SourceConfig,
 )
 from collector.costing import prices
 from collector.ledger import append, dialect
 from collector.ledger.append import Stage
 from collector.problems import Problem
-from collector.reading import QUOTA, lister_of, mapping, query_of
-from collector.sources import cloud_logging_live
+from collector.reading import QUOTA, bill_query_of, lister_of, mapping, query_of, service_of
+from collector.sources import bigquery_api, bigquery_live, cloud_logging_live
 from collector.sources.cloud_logging_api import Caller, CallError
 from collector.sources.files import read_lines
 from collector.sources.lines import LINES
@@ -64,15 +69,19 @@ class Batch:
 
 @dataclass(slots=True)
 class Trial:
-    """What the first lines of one source are. `models`: (provider, model) of what was read."""
+    """What the first lines of one source are.
+
+    `models`: (provider, model) of what was read. `calls`: (model, method) -> how many an audit log shows.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     models: set[tuple[str, str]] = field(default_factory=set)
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def readable(source: SourceConfig, config: Config) -> bool:
     """Whether at least one file of the source can be read, or none is there; False for what is no file."""
-    if isinstance(source, CloudLoggingSource):
+    if not isinstance(source, FileSource):
         return False
     found = listed([source.path], config.root, set())
     return not found or any(not one.trouble and os.access(one.path, os.R_OK) for one in found)
@@ -116,17 +125,62 @@ def _ledger(config: Config) -> Iterator[Finding]:
 def _trial(config: Config, source: SourceConfig, now_us: int) -> Trial:
     """The first lines of one source, mapped as a run would map them."""
     trial = Trial()
-    batches = (
-        _entries(source, trial, now_us) if isinstance(source, CloudLoggingSource) else _lines(config, source, trial)
-    )
+    if isinstance(source, InferenceMetadata):
+        trial.findings += _guessed(source)
     _kind, stage = mapping(config, source)
     with duckdb.connect() as engine:
         dialect.script(engine, "collector.ledger", ["macros"])
-        _map(engine, source, stage, batches, trial)
+        _map(engine, source, stage, _batches(config, source, trial, now_us), trial)
     return trial
 
 
-def _entries(source: CloudLoggingSource, trial: Trial, now_us: int) -> Iterator[Batch]:
+def _guessed(source: InferenceMetadata) -> Iterator[Finding]:
+    """Names that nobody has confirmed."""
+    if source.guessed:
+        message = (
+            f"preset {source.preset}: the names of these fields are our guess, because Google documents what an entry "
+            f"holds but not how it is called: {', '.join(source.guessed)}. Capture one entry (gcloud logging read "
+            "--limit=1 --format=json), compare it, and say what differs under `fields`"
+        )
+        yield Finding("warning", f"source {source.name}", message)
+
+
+def _batches(config: Config, source: SourceConfig, trial: Trial, now_us: int) -> Iterator[Batch]:
+    """The first lines of the source, wherever it is read from."""
+    if isinstance(source, LiveSource):
+        yield from _entries(source, trial, now_us)
+    if isinstance(source, FileSource):
+        yield from _lines(config, source, trial)
+    if isinstance(source, GcpBillingSource):
+        trial.findings += _price_of_reading(source, now_us)
+
+
+def _price_of_reading(source: GcpBillingSource, now_us: int) -> Iterator[Finding]:
+    """What a first read of the table would be billed for, and whether it may; BigQuery tells it for nothing."""
+    place, service = f"source {source.name}", service_of(source)
+    try:
+        export = service.export()
+        size = service.bytes_of(bigquery_live.first_read(bill_query_of(source), now_us), export)
+    except bigquery_api.CallError as error:
+        yield Finding("error", place, str(error))
+        return
+    if export.partitioned_by not in {bigquery_api.INGESTED, "export_time"}:
+        by = f"is partitioned by {export.partitioned_by}" if export.partitioned_by else "has no partitions"
+        message = f"{source.table} {by}, not by export time: every read is billed for all of its rows"
+        yield Finding("warning", place, message)
+    said = f"a first read is billed for {_mib(size)} (dry run); maximum_bytes_billed is "
+    said += _mib(source.maximum_bytes_billed)
+    if size > source.maximum_bytes_billed:
+        yield Finding("error", place, f"{said}: it will be refused. Raise it, or shorten `since`")
+    else:
+        yield Finding("ok", place, said)
+
+
+def _mib(size: int) -> str:
+    return f"{-(-size // bigquery_api.MIB):,} MiB"
+
+
+def _entries(source: LiveSource, trial: Trial, now_us: int) -> Iterator[Batch]:
     """Some entries of each project, by one call each; why not, where there are none to be had."""
     caller = Caller(lister_of(source), QUOTA, source.calls_per_minute)
     query = query_of(source)
@@ -207,6 +261,8 @@ def _map(
         _note_records(engine, source, trial)
     if places:
         trial.findings += _counted(source, places, tally, examples)
+        if isinstance(source, AuditEntries):
+            trial.findings += _inventory(source, trial)
 
 
 def _is_object(text: str) -> bool:
@@ -218,8 +274,11 @@ def _is_object(text: str) -> bool:
 
 
 def _note_records(engine: duckdb.DuckDBPyConnection, source: SourceConfig, trial: Trial) -> None:
-    """The models that the records name; of a bill, the SKUs that no rule understands."""
-    if not isinstance(source, GcpBillingFileSource):
+    """The models that the records name; of a bill, the SKUs that no rule understands; of an audit log, its calls."""
+    if isinstance(source, AuditEntries):
+        trial.calls.update({(model, method): count for model, method, count in dialect.run(engine, PACKAGE, "audit")})
+        return
+    if not isinstance(source, BillSource):
         trial.models |= set(dialect.run(engine, PACKAGE, "model"))
         return
     known = {finding.message for finding in trial.findings}
@@ -234,13 +293,13 @@ def _note_records(engine: duckdb.DuckDBPyConnection, source: SourceConfig, trial
 
 def _counted(source: SourceConfig, places: int, tally: dict[str, int], examples: dict[str, str]) -> Iterator[Finding]:
     place = f"source {source.name}"
-    kind = "project" if isinstance(source, CloudLoggingSource) else "file"
+    kind = "project" if isinstance(source, LiveSource) else "file"
     many = f"{places:,} {kind}{'' if places == 1 else 's'}"
     said = f"{many}; of the first {sum(tally.values()):,} lines {tally['record']:,} are records, "
     said += f"{tally['problem']:,} problems, {tally['ignored']:,} ignored"
     if not sum(tally.values()):
         yield Finding("note", place, f"{many}, and not one line in them yet")
-    elif tally["record"]:
+    elif tally["record"] or (isinstance(source, AuditEntries) and tally["ignored"]):
         yield Finding("ok", place, said)
     elif tally["problem"]:
         yield Finding("error", place, f"{said}: is `kind: {source.kind}` right, and are the fields?")
@@ -248,6 +307,21 @@ def _counted(source: SourceConfig, places: int, tally: dict[str, int], examples:
         yield Finding("warning", place, f"{said}: are `kind: {source.kind}` and its routes or fields right?")
     for message, where in examples.items():
         yield Finding("warning", where, message)
+
+
+def _inventory(source: AuditEntries, trial: Trial) -> Iterator[Finding]:
+    """What an audit log is good for: which models are called, and how often."""
+    place, total = f"source {source.name}", trial.calls.total()
+    if total:
+        calls = ", ".join(f"{model} {method} {count:,}" for (model, method), count in sorted(trial.calls.items()))
+        message = f"{total:,} inference calls among them: {calls}. None is stored: a run needs tokens and ends"
+        yield Finding("ok", place, message)
+        return
+    message = (
+        "no inference call among them. Data Access audit logs are off by default, and to an account without "
+        "roles/logging.privateLogViewer Logging shows none and says nothing"
+    )
+    yield Finding("warning", place, message)
 
 
 # Between sources ------------------------------------------------------------------------------------------
@@ -269,7 +343,7 @@ def _completions(config: Config, trials: dict[str, Trial]) -> Iterator[Finding]:
     called = {
         provider: source.name
         for source in config.sources
-        if source.kind in {"client-log", "nginx"}
+        if isinstance(source, Observer)
         for provider, _ in trials[source.name].models
     }
     for provider, name in sorted(called.items()):

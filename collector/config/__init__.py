@@ -4,18 +4,30 @@ This room knows the sections of the rooms below it and builds their types; no ro
 """
 
 from collector.config.load import Config, ConfigError, load, parse
-from collector.config.model import (
+from collector.config.sources import (
+    AuditEntries,
+    BillSource,
+    ClientLogEntries,
     ClientLogSource,
     CloudLoggingFileSource,
     CloudLoggingSource,
     CompletionLogSource,
     FileSource,
     GcpBillingFileSource,
+    GcpBillingSource,
+    InferenceMetadata,
+    LiveSource,
     NginxSource,
+    Observer,
+    RequestEntries,
+    RequestResponseLog,
     SourceConfig,
 )
 
 __all__ = [
+    "AuditEntries",
+    "BillSource",
+    "ClientLogEntries",
     "ClientLogSource",
     "CloudLoggingFileSource",
     "CloudLoggingSource",
@@ -24,7 +36,13 @@ __all__ = [
     "ConfigError",
     "FileSource",
     "GcpBillingFileSource",
+    "GcpBillingSource",
+    "InferenceMetadata",
+    "LiveSource",
     "NginxSource",
+    "Observer",
+    "RequestEntries",
+    "RequestResponseLog",
     "SourceConfig",
     "load",
     "parse",

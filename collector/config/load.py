@@ -13,22 +13,42 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from collector.config import model
+from collector.config import model, sources
 from collector.config.lines import Document, KeyPath, path_text, read
+from collector.config.sources import SourceConfig
 from collector.costing.policies import PolicyOverride
 from collector.costing.prices import ConfiguredPrice
 from collector.problems import UsageError
+from collector.sources import presets
 from collector.sources.skus import SkuRule
 
-KINDS: Mapping[str, type[model.SourceConfig]] = {
-    "client-log": model.ClientLogSource,
-    "nginx": model.NginxSource,
-    "cloud-logging-file": model.CloudLoggingFileSource,
-    "cloud-logging": model.CloudLoggingSource,
-    "gcp-billing-file": model.GcpBillingFileSource,
+KINDS: Mapping[str, type[SourceConfig]] = {
+    "client-log": sources.ClientLogSource,
+    "nginx": sources.NginxSource,
+    "cloud-logging-file": sources.CloudLoggingFileSource,
+    "cloud-logging": sources.CloudLoggingSource,
+    "gcp-billing-file": sources.GcpBillingFileSource,
+    "gcp-billing": sources.GcpBillingSource,
+    "vertex-request-response-file": sources.RequestResponseFileSource,
+}
+PRESETS: Mapping[str, Mapping[str, type[SourceConfig]]] = {
+    "cloud-logging-file": {
+        presets.INFERENCE_METADATA: sources.InferenceMetadataFileSource,
+        presets.HTTP_LOAD_BALANCER: sources.RequestFileSource,
+        presets.CLOUD_RUN_REQUESTS: sources.RequestFileSource,
+        presets.CLIENT_LOG: sources.ClientLogEntriesFileSource,
+        presets.VERTEX_AUDIT: sources.AuditFileSource,
+    },
+    "cloud-logging": {
+        presets.INFERENCE_METADATA: sources.InferenceMetadataSource,
+        presets.HTTP_LOAD_BALANCER: sources.RequestSource,
+        presets.CLOUD_RUN_REQUESTS: sources.RequestSource,
+        presets.CLIENT_LOG: sources.ClientLogEntriesSource,
+        presets.VERTEX_AUDIT: sources.AuditSource,
+    },
 }
 KINDS_LATER = frozenset({
-    "envoy", "haproxy", "apache", "caddy", "traefik", "aws-alb", "gcp-billing", "focus",
+    "envoy", "haproxy", "apache", "caddy", "traefik", "aws-alb", "focus",
 })  # fmt: skip
 
 _Section = TypeVar("_Section", bound=model.Section)
@@ -54,7 +74,7 @@ class Config:
     correlation: model.Correlation
     billing: model.Billing
     schedule: model.Schedule
-    sources: tuple[model.SourceConfig, ...]
+    sources: tuple[SourceConfig, ...]
     skus: tuple[SkuRule, ...]
     policies: tuple[PolicyOverride, ...]
     prices: tuple[ConfiguredPrice, ...]
@@ -111,7 +131,7 @@ def _told(document: Document, path: Path) -> Iterator[str]:
         )
 
 
-def _sources(document: Document) -> Iterator[model.SourceConfig]:
+def _sources(document: Document) -> Iterator[SourceConfig]:
     """The sources that are right; what is wrong with the others goes into the document's mistakes."""
     entries = document.value.get("sources") if isinstance(document.value, dict) else None
     if not isinstance(entries, list):
@@ -131,12 +151,14 @@ def _sources(document: Document) -> Iterator[model.SourceConfig]:
             document.add((*path, "name"), message)
 
 
-def _source(entry: object, path: KeyPath, document: Document) -> model.SourceConfig | None:
+def _source(entry: object, path: KeyPath, document: Document) -> SourceConfig | None:
     """One source, read by its kind."""
     if not isinstance(entry, dict):
         document.add(path, "expected a mapping with name, kind and path")
         return None
     kind = entry.get("kind")
+    if isinstance(kind, str) and kind in PRESETS:
+        return _entries(kind, entry, path, document)
     if isinstance(kind, str) and kind in KINDS:
         return _section(KINDS[kind], entry, path, document)
     known = f"expected one of {', '.join(KINDS)}"
@@ -148,6 +170,35 @@ def _source(entry: object, path: KeyPath, document: Document) -> model.SourceCon
         message = f"{kind!r} is no kind of source; {known}{_nearest(str(kind), [*KINDS, *KINDS_LATER])}"
     document.add((*path, "kind"), message)
     return None
+
+
+def _entries(kind: str, entry: dict[str, Any], path: KeyPath, document: Document) -> SourceConfig | None:
+    """One source of Cloud Logging's entries, read by its preset; keys that only other presets have are told as such."""
+    preset = entry.get("preset")
+    if preset is not None and not (isinstance(preset, str) and preset in PRESETS[kind]):
+        known = [*PRESETS[kind]]
+        message = (
+            f"{preset!r} is no preset; expected one of {', '.join(known)}, or none for completions of your own log"
+        )
+        document.add((*path, "preset"), message + _nearest(str(preset), known))
+        return None
+    section = KINDS[kind] if preset is None else PRESETS[kind][preset]
+    given = {key: value for key, value in entry.items() if value is not None}
+    for key in [key for key in given if key not in _keys(section)]:
+        others = [name for name, other in PRESETS[kind].items() if key in _keys(other)]
+        if preset is None and others:
+            document.add((*path, key), f"goes with a preset only: {', '.join(others)}")
+            del given[key]
+        elif others or key in _keys(KINDS[kind]):
+            message = f"does not go with preset {preset}; known here: {', '.join(_keys(section))}"
+            document.add((*path, key), message)
+            del given[key]
+    return _section(section, given, path, document)
+
+
+def _keys(section: type[BaseModel]) -> list[str]:
+    """The keys that a section may hold, as the file writes them."""
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _section(kind: type[_Section], value: object, path: KeyPath, document: Document) -> _Section | None:
@@ -184,8 +235,7 @@ _PLAIN_MESSAGES = {
 
 def _unknown_key(key: str, owner: type[BaseModel] | None) -> str:
     """What to say of a key that its section does not have: the nearest that it has, or all of them."""
-    fields = owner.model_fields.items() if owner else ()
-    known = [field.alias or name for name, field in fields]
+    known = _keys(owner) if owner else []
     return "unknown key" + (_nearest(key, known) or f"; known here: {', '.join(known)}")
 
 

@@ -1,11 +1,10 @@
 """What each section of the config may say: keys, types and defaults; frozen sections go out.
 
 A section refuses every key that it does not name. It opens no file and knows nothing of lines. The entries of
-`routes`, `skus`, `policies` and `prices` become the types of the rooms that use them.
+`skus`, `policies` and `prices` become the types of the rooms that use them. Those of `sources` stand in sources.py.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,38 +12,24 @@ from collector.config.values import (
     DURATION_UNITS_US,
     TOKEN_USAGES,
     Address,
-    CallsPerMinute,
     Currency,
     DateUs,
     Duration,
-    FieldPath,
-    FieldPaths,
-    Filter,
     Flag,
-    Hop,
     Interval,
     ListenAddress,
-    Name,
     PathPattern,
     Pattern,
     Price,
     Probability,
-    Projects,
     Text,
     Usage,
     Weekly,
     WeeklyTime,
-    field_paths,
 )
 from collector.costing.policies import On, PolicyOverride
 from collector.costing.prices import ConfiguredPrice
-from collector.sources.routes import Route
 from collector.sources.skus import SkuRule
-
-# How far an observer stands from the backend, unless its `hop` says so: the client outside, a proxy inside.
-HOP_PROXY, HOP_CLIENT = 1, 2
-
-FIELDS_REQUIRED = ("completion_id", "finished_at")
 
 
 class Section(BaseModel):
@@ -94,139 +79,6 @@ class Schedule(Section):
     collect_us: Interval = Field(default=30 * DURATION_UNITS_US["s"], alias="collect")
     bill_us: Interval = Field(default=DURATION_UNITS_US["h"], alias="bill")
     report: Weekly = WeeklyTime(0, 6, 0)
-
-
-class RouteEntry(Section):
-    """Which requests of a proxy log are inference calls, and to whom."""
-
-    match: Pattern
-    provider: Text | None = None
-    account: Text | None = None
-    model: Text | None = None
-    operation: Text | None = None
-    service: Text | None = None
-
-    def route(self) -> Route:
-        """This entry as the sources take it."""
-        pattern = self.match.pattern
-        return Route(pattern, self.provider, self.account, self.model, self.operation, self.service)
-
-
-class Observer(Section):
-    """What all logs that see client calls have in common."""
-
-    name: Name
-    path: PathPattern
-    absorbs: Flag = False
-
-
-class ClientLogSource(Observer):
-    """Our own client log, as JSON lines."""
-
-    kind: Literal["client-log"]
-    hop: Hop = HOP_CLIENT
-
-
-class NginxSource(Observer):
-    """An nginx access log, as JSON lines."""
-
-    kind: Literal["nginx"]
-    hop: Hop = HOP_PROXY
-    service: Text | None = None
-    route_entries: tuple[RouteEntry, ...] = Field(default=(), alias="routes")
-
-    @property
-    def routes(self) -> tuple[Route, ...]:
-        """The user's own routes, in their order; the built-in ones come after them."""
-        return tuple(entry.route() for entry in self.route_entries)
-
-
-class Fields(Section):
-    """Where the parts of a completion stand in a Cloud Logging entry: paths to try, the first present wins.
-
-    A LogEntry has a trace and a span of its own: cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry.
-    """
-
-    blank_is_left_out: ClassVar[bool] = False  # a field without a path is one that the log does not have
-
-    completion_id: FieldPaths = field_paths("insertId")
-    request_id: FieldPaths = field_paths("jsonPayload.request_id")
-    trace_id: FieldPaths = field_paths("jsonPayload.trace_id", "trace")
-    span_id: FieldPaths = field_paths("jsonPayload.span_id", "spanId")
-    response_id: FieldPaths = field_paths("jsonPayload.response_id")
-    model: FieldPaths = field_paths("jsonPayload.model")
-    stream: FieldPaths = field_paths("jsonPayload.stream")
-    status: FieldPaths = field_paths("jsonPayload.status")
-    finished_at: FieldPaths = field_paths("timestamp")
-    latency: FieldPaths = field_paths("httpRequest.latency")
-    first_byte_at: FieldPaths = field_paths("jsonPayload.first_byte_at")
-    input_tokens: FieldPaths = field_paths("jsonPayload.usage.input_tokens")
-    cached_input_tokens: FieldPaths = field_paths("jsonPayload.usage.cached_input_tokens")
-    output_tokens: FieldPaths = field_paths("jsonPayload.usage.output_tokens")
-    thinking_tokens: FieldPaths = field_paths("jsonPayload.usage.thinking_tokens")
-    images: FieldPaths = field_paths("jsonPayload.usage.images")
-    price_class: FieldPaths = field_paths("jsonPayload.price_class")
-    account: FieldPaths = field_paths("resource.labels.project_id")
-
-    @model_validator(mode="after")
-    def _can_be_told_apart(self) -> Self:
-        for name in FIELDS_REQUIRED:
-            if not getattr(self, name):
-                raise ValueError(f"{name} needs a path; without it no completion can be read")
-        return self
-
-    def paths(self) -> dict[str, tuple[FieldPath, ...]]:
-        """Field -> the paths to try in order; an empty tuple where the log does not have it."""
-        return {name: getattr(self, name) for name in type(self).model_fields}
-
-
-class CompletionLogSource(Section):
-    """What all logs of completions have in common: a provider, and where an entry holds what."""
-
-    name: Name
-    kind: str
-    provider: Text
-    field_paths: Fields = Field(default=Fields(), alias="fields")
-
-    @property
-    def fields(self) -> Mapping[str, tuple[FieldPath, ...]]:
-        """Field -> the paths to try in order: the file's own where it names one, else the default."""
-        return self.field_paths.paths()
-
-
-class CloudLoggingFileSource(CompletionLogSource):
-    """Cloud Logging entries in files."""
-
-    kind: Literal["cloud-logging-file"]
-    path: PathPattern
-
-
-class CloudLoggingSource(CompletionLogSource):
-    """Cloud Logging entries, read live from one or more projects.
-
-    `since`: how far back the first read goes. `overlap`: how much is read again, for entries that become
-    visible late. `endpoint`: a server that stands in for Google, called without credentials.
-    """
-
-    kind: Literal["cloud-logging"]
-    projects: Projects
-    filter: Filter = ""
-    since_us: Interval = Field(default=DURATION_UNITS_US["d"], alias="since")
-    overlap_us: Duration = Field(default=5 * DURATION_UNITS_US["m"], alias="overlap")
-    calls_per_minute: CallsPerMinute = 60
-    endpoint: ListenAddress | None = None
-
-
-class GcpBillingFileSource(Section):
-    """Rows of Google's billing export, in files."""
-
-    name: Name
-    kind: Literal["gcp-billing-file"]
-    path: PathPattern
-
-
-FileSource: TypeAlias = ClientLogSource | NginxSource | CloudLoggingFileSource | GcpBillingFileSource
-SourceConfig: TypeAlias = FileSource | CloudLoggingSource
 
 
 class SkuEntry(Section):

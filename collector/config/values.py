@@ -16,6 +16,7 @@ from collector.records import instant_us
 
 DURATION_UNITS_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 DURATION_US_MAX = 3_660 * DURATION_UNITS_US["d"]
+SIZE_UNITS_BYTES = {"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 DURATION_HELP = "a whole number and a unit, like 500ms, 30s, 15m, 48h or 7d"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PORT_MAX = 65_535
@@ -194,6 +195,33 @@ def _calls_per_minute(value: object) -> int:
     return int(text)
 
 
+def _export_table(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"([a-z0-9.-]+:)?[a-z0-9-]{1,63}\.\w{1,1024}\.[\w-]{1,1024}", text, re.ASCII):
+        raise ValueError(f"{text!r} is no table; expected project.dataset.table, as BigQuery's console shows it")
+    return text
+
+
+def _project(value: object) -> str:
+    return _projects([value])[0]
+
+
+def _location(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", text):
+        raise ValueError(f"{text!r} is no location; expected one like EU, US or europe-west1")
+    return text
+
+
+def size_bytes(value: object) -> int:
+    """A size's text as bytes. Raises ValueError with what was expected."""
+    text = _text(value)
+    parts = re.fullmatch(r"([0-9]{1,12})\s?(MiB|GiB|TiB)", text)
+    if parts is None or int(parts[1]) == 0:
+        raise ValueError(f"{text!r} is no size; expected a whole number and a unit, like 500MiB, 10GiB or 1TiB")
+    return int(parts[1]) * SIZE_UNITS_BYTES[parts[2]]
+
+
 def _path_pattern(value: object) -> str:
     text = _text(value)
     if "\0" in text:
@@ -241,4 +269,8 @@ PathPattern = Annotated[str, BeforeValidator(_path_pattern)]
 Projects = Annotated[tuple[str, ...], BeforeValidator(_projects)]
 Filter = Annotated[str, BeforeValidator(_filter)]
 CallsPerMinute = Annotated[int, BeforeValidator(_calls_per_minute)]
+ExportTable = Annotated[str, BeforeValidator(_export_table)]
+Project = Annotated[str, BeforeValidator(_project)]
+Location = Annotated[str, BeforeValidator(_location)]
+Size = Annotated[int, BeforeValidator(size_bytes)]
 FieldPaths = Annotated[tuple[FieldPath, ...], BeforeValidator(_field_paths)]

@@ -5,7 +5,7 @@ WITH field AS (
         file_id,
         line_no,
         CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, '{"event":"VARCHAR","call_id":"VARCHAR","at":"VARCHAR","service":"VARCHAR","provider":"VARCHAR","account":"VARCHAR","model":"VARCHAR","operation":"VARCHAR","stream":"VARCHAR","request_id":"VARCHAR","trace_id":"VARCHAR","span_id":"VARCHAR","response_id":"VARCHAR","retry_of":"VARCHAR","retry_count":"VARCHAR","process":"VARCHAR","input_tokens":"VARCHAR","max_output_tokens":"VARCHAR","request_bytes":"VARCHAR","outcome":"VARCHAR","reason":"VARCHAR","status_code":"VARCHAR","bytes_received":"VARCHAR","output_tokens_received":"VARCHAR"}')) END AS v
-    FROM line_batch
+    FROM client_line
 ),
 typed AS (
     SELECT file_id, line_no, v, instant_us(v.at) AS at_us FROM field

@@ -25,10 +25,9 @@ from collector.sources import token_counts
 PACKAGE = "collector.sources"
 Path = Sequence[str]
 FIELDS = (
-    "completion_id", "request_id", "trace_id", "span_id", "response_id", "model", "stream", "status", "finished_at",
-    "latency", "first_byte_at", "input_tokens", "cached_input_tokens", "output_tokens", "thinking_tokens", "images",
-    "price_class",
-    "account",
+    "completion_id", "request_id", "trace_id", "span_id", "response_id", "model", "stream", "status", "error_code",
+    "finished_at", "latency", "first_byte_at", "input_tokens", "cached_input_tokens", "output_tokens",
+    "thinking_tokens", "images", "price_class", "account",
 )  # fmt: skip
 _VIEW = "CREATE OR REPLACE TEMP VIEW completion_field AS "
 _PARSE = "CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, getvariable('field_shape'))) END"

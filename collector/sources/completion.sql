@@ -30,7 +30,15 @@ SELECT
     response_id,
     CASE WHEN contains(model, 'models/') THEN split_part(model, '/', -1) ELSE model END AS model,
     TRY_CAST(stream AS BOOLEAN) AS stream,
-    CASE WHEN status IS NULL OR status = 'ok' THEN 'ok' WHEN status = 'cancelled' THEN 'cancelled' ELSE 'error' END AS status,
+    -- a code is google.rpc's or HTTP's: OK and CANCELLED are 0 and 1 there, 200 and 499 here
+    CASE
+        WHEN status = 'ok' THEN 'ok'
+        WHEN status = 'cancelled' THEN 'cancelled'
+        WHEN status IS NOT NULL THEN 'error'
+        WHEN coalesce(error_code, '') IN ('', 'OK') OR whole(error_code) IN (0, 200) THEN 'ok'
+        WHEN error_code = 'CANCELLED' OR whole(error_code) IN (1, 499) THEN 'cancelled'
+        ELSE 'error'
+    END AS status,
     finished_at_us - latency_us AS received_at_us,
     first_byte_us AS first_byte_at_us,
     finished_at_us,
@@ -39,7 +47,14 @@ SELECT
     whole(output_tokens) - thinking_inside AS output_tokens,
     whole(thinking_tokens) AS thinking_tokens,
     whole(images) AS images,
-    price_class,
+    -- Google's names for how a request was served (google-genai: TrafficType), in the words of the bill's classes
+    CASE price_class
+        WHEN 'PROVISIONED_THROUGHPUT' THEN 'provisioned'
+        WHEN 'ON_DEMAND_PRIORITY' THEN 'priority'
+        WHEN 'ON_DEMAND_FLEX' THEN 'flex'
+        WHEN 'ON_DEMAND' THEN NULL
+        ELSE price_class
+    END AS price_class,
     log_name,
     insert_id,
     file_id,
