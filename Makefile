@@ -21,7 +21,7 @@ APT_INSTALL = install() { \
 LOCK_OPTIONS := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo lab test check format bench lock clean
 
 help:  ## print this list
 	@echo "orphaned-inference: what AI inference cost that nobody waited for"
@@ -34,6 +34,9 @@ setup: $(STAMP)  ## install everything into .venv (the other targets do it by th
 
 demo: $(STAMP)  ## a day of real traffic shapes through the real pipeline: prints the money found, then serves it
 	@$(BIN)/orphaned demo $(ARGS)
+
+lab: $(STAMP)  ## a real client, a real nginx and a backend that runs on: watch a call being left, and its money found
+	@$(BIN)/python -m tests.lab $(ARGS)
 
 test: $(STAMP)  ## run the tests
 	@$(BIN)/pytest $(ARGS)

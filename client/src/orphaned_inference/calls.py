@@ -137,8 +137,11 @@ class Call:
 
     @quietly
     def end(self, ending: Ending) -> None:
-        """It ended so."""
-        self._end(ending)
+        """It ended so, for all that anybody knows; what has come by then is counted, and may say more."""
+        try:
+            self._end_early(ending)
+        finally:
+            self._end(ending)  # a signal may have broken into a scan, which then fails
 
     def _is_signalled(self) -> bool:
         return self._began_at <= STATE.signalled_at
