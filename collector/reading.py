@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -46,6 +46,7 @@ from collector.sources.bigquery_api import BigQuery, Place
 from collector.sources.bigquery_live import BillCursor
 from collector.sources.cloud_logging_api import Lister, Quota, http_lister
 from collector.sources.cloud_logging_live import LiveCursor, Query
+from collector.sources.cursors import TextCursor
 from collector.sources.files import FileCursor, LineChunk, read_lines
 
 LEDGER = "collector.ledger"
@@ -55,6 +56,7 @@ CHUNKS_AHEAD = 4
 QUOTA = Quota(time.monotonic, time.sleep)
 
 Progress = Callable[[str, int, int], None]  # source, bytes done, bytes in all
+_Cursor = TypeVar("_Cursor", bound=TextCursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,9 @@ def read(
     kept = dialect.run(connection, LEDGER, "source_state_get", state)
     success, watermark = (values["now_us"], values["now_us"]) if not error else (kept[0] if kept else (None, None))
     if isinstance(source, LiveSource):  # some projects may be further than others
-        watermark = cloud_logging_live.watermark_us(query_of(source), _live_cursors(connection, source))
+        watermark = cloud_logging_live.watermark_us(query_of(source), _cursors(connection, source, LiveCursor))
     if isinstance(source, GcpBillingSource):  # the newest export time, which is all that can be known
-        reached = bigquery_live.newest(bill_query_of(source), _bill_cursors(connection, source))
+        reached = bigquery_live.newest(bill_query_of(source), _cursors(connection, source, BillCursor))
         watermark = reached and reached.watermark_us
     dialect.run(connection, LEDGER, "source_state_drop", state)
     dialect.run(connection, LEDGER, "source_state_put", {**state, "success": success, "watermark": watermark})
@@ -125,23 +127,23 @@ def _deliveries(
     newest = connection.execute("SELECT coalesce(max(file_id), 0) FROM source_file").fetchall()[0][0]
     if isinstance(source, LiveSource):
         yield from _live(connection, source, values["now_us"], newest + 1)
-    if isinstance(source, GcpBillingSource):
+    elif isinstance(source, GcpBillingSource):
         yield from _bill(connection, source, values["now_us"], newest + 1, partial(show, source.name))
-    if not isinstance(source, FileSource):
-        return
-    cursors = [
-        FileCursor.from_json(json.loads(row[0]))
-        for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
-    ]
-    chunks = read_lines(
-        source.name, [source.path], config.root, cursors, now_us=values["now_us"], next_file_id=newest + 1,
-        parses=_is_object, chunk_bytes=CHUNK_BYTES, progress=partial(show, source.name),
-    )  # fmt: skip
-    for chunk in ahead(chunks):
-        yield append.Delivery(
-            source.name, chunk.path, chunk.file_id, chunk.table, chunk.lines, chunk.blank, chunk.problems,
-            chunk.lines - chunk.table.num_rows - chunk.blank, json.dumps(chunk.cursor.to_json()),
+    elif isinstance(source, FileSource):
+        cursors = [FileCursor.from_json(json.loads(row[0])) for row in _cursor_texts(connection, source)]
+        chunks = read_lines(
+            source.name, [source.path], config.root, cursors, now_us=values["now_us"], next_file_id=newest + 1,
+            parses=_is_object, chunk_bytes=CHUNK_BYTES, progress=partial(show, source.name),
         )  # fmt: skip
+        yield from map(partial(_delivery, source.name), ahead(chunks))
+
+
+def _delivery(name: str, chunk: LineChunk) -> append.Delivery:
+    """One piece of a file of the source called `name`."""
+    return append.Delivery(
+        name, chunk.path, chunk.file_id, chunk.table, chunk.lines, chunk.blank, chunk.problems,
+        chunk.lines - chunk.table.num_rows - chunk.blank, json.dumps(chunk.cursor.to_json()),
+    )  # fmt: skip
 
 
 def ahead(pieces: Iterator[LineChunk]) -> Iterator[LineChunk]:
@@ -159,7 +161,7 @@ def _live(
     """New entries of the source's projects. Raises OperatingError at the end, if some could not be read."""
     errors: list[str] = []
     for piece in cloud_logging_live.fetch(
-        source.name, query_of(source), _live_cursors(connection, source), now_us=now_us,
+        source.name, query_of(source), _cursors(connection, source, LiveCursor), now_us=now_us,
         next_file_id=next_file_id, list_page=lister_of(source), quota=QUOTA,
         calls_a_minute=source.calls_per_minute,
     ):  # fmt: skip
@@ -183,7 +185,7 @@ def _bill(
     """New rows of the source's table. Raises OperatingError at the end, if some could not be read."""
     done = 0
     for piece in bigquery_live.fetch(
-        bill_query_of(source), _bill_cursors(connection, source), service_of(source), now_us=now_us,
+        bill_query_of(source), _cursors(connection, source, BillCursor), service_of(source), now_us=now_us,
         next_file_id=next_file_id,
     ):  # fmt: skip
         cursor, rows = piece.cursor, piece.table.num_rows
@@ -207,11 +209,6 @@ def service_of(source: GcpBillingSource) -> BigQuery:
     return BigQuery(Place(source.table, payer, source.maximum_bytes_billed, source.location, at))
 
 
-def _bill_cursors(connection: duckdb.DuckDBPyConnection, source: GcpBillingSource) -> list[BillCursor]:
-    rows = dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
-    return [BillCursor.from_json(row[0]) for row in rows]
-
-
 def query_of(source: LiveSource) -> Query:
     """What is asked of Cloud Logging for that source."""
     wanted = presets.narrowed(source.preset, source.filter)
@@ -229,9 +226,14 @@ def _host_and_port(at: Address | None) -> str | None:
     return f"[{at.host}]:{at.port}" if ":" in at.host else f"{at.host}:{at.port}"
 
 
-def _live_cursors(connection: duckdb.DuckDBPyConnection, source: LiveSource) -> list[LiveCursor]:
-    rows = dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
-    return [LiveCursor.from_json(row[0]) for row in rows]
+def _cursors(connection: duckdb.DuckDBPyConnection, source: SourceConfig, kind: type[_Cursor]) -> list[_Cursor]:
+    """The places reached in a source that is read live."""
+    return [kind.from_json(row[0]) for row in _cursor_texts(connection, source)]
+
+
+def _cursor_texts(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> list[tuple[str]]:
+    """The places reached in a source, as the ledger keeps them."""
+    return dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
 
 
 def _is_object(text: str) -> bool:
@@ -246,7 +248,7 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> 
     """Why a file of the source could not be read, if so: then the source has not been read to its end."""
     if not isinstance(source, FileSource):
         return ""  # what it could not read has been raised
-    for row in dialect.run(connection, LEDGER, "cursor_list", {"source": source.name}):
+    for row in _cursor_texts(connection, source):
         cursor = FileCursor.from_json(json.loads(row[0]))
         if cursor.trouble and cursor.size < 0:
             return f"{cursor.path}: {cursor.trouble}"

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from collector.records import instant_text, instant_us
+from tests.loopback import json_server
 
 Row = dict[str, Any]
 STATUSES = {"accessDenied": 403, "quotaExceeded": 403, "rateLimitExceeded": 403, "notFound": 404, "duplicate": 409,
@@ -189,45 +189,14 @@ def server(store: Store) -> Iterator[str]:
     """Serve the API; the address as host:port."""
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    def answer(method: str, path: str, asked: Row) -> tuple[int, Row]:
+        try:
+            with lock:  # a job whose caller was killed is there before anybody asks for it
+                return 200, store.answer(method, path, asked)
+        except FaultError as fault:
+            status = STATUSES[fault.reason]
+            errors = [{"reason": fault.reason, "message": fault.message}]
+            return status, {"error": {"code": status, "message": fault.message, "errors": errors}}
 
-        def do_GET(self) -> None:
-            self._answer("GET", {})
-
-        def do_POST(self) -> None:
-            self._answer("POST", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def _answer(self, method: str, asked: Row) -> None:
-            try:
-                with lock:  # a job whose caller was killed is there before anybody asks for it
-                    status, told = 200, store.answer(method, self.path, asked)
-            except FaultError as fault:
-                status = STATUSES[fault.reason]
-                errors = [{"reason": fault.reason, "message": fault.message}]
-                told = {"error": {"code": status, "message": fault.message, "errors": errors}}
-            body = json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=UTF-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    class Quiet(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """Callers may be killed."""
-
-    listening = Quiet(("127.0.0.1", 0), Handler)
-    listening.daemon_threads = True
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{listening.server_port}"
-    finally:
-        listening.shutdown()
-        listening.server_close()
-        thread.join()
+    with json_server(answer) as address:
+        yield address

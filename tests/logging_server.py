@@ -5,20 +5,19 @@ API's reference says. Faults are told beforehand: what the next calls answer, wh
 are empty.
 """
 
-import json
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
 from google.cloud.logging_v2.types import ListLogEntriesRequest, ListLogEntriesResponse
 from google.protobuf import json_format
+
+from tests.loopback import json_server
 
 Entry = dict[str, Any]
 LIMIT = re.compile(r'\b(receiveTimestamp|timestamp)(>=|<)"([^"]+)"')
@@ -98,37 +97,15 @@ def _within(entry: Entry, limits: Sequence[tuple[str, str, datetime]]) -> bool:
 def http_server(store: Store) -> Iterator[str]:
     """Serve POST /v2/entries:list; the address as host:port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    def answer(_method: str, _path: str, asked: Any) -> tuple[int, Any]:
+        try:
+            return 200, store.page(asked)
+        except FaultError as fault:
+            error = {"code": fault.status, "message": fault.message, "status": STATUSES[fault.status]}
+            return fault.status, {"error": error}
 
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            try:
-                status, answer = 200, store.page(asked)
-            except FaultError as fault:
-                error = {"code": fault.status, "message": fault.message, "status": STATUSES[fault.status]}
-                status, answer = fault.status, {"error": error}
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=UTF-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with json_server(answer) as address:
+        yield address
 
 
 @contextmanager

@@ -32,8 +32,10 @@ KEYS = [
     "upstream_response_time",
     "upstream_bytes_received",
     "http_traceparent",
+    "http_x_stainless_retry_count",
     "http_x_request_id",
 ]
+SENT = {"x-request-id": "mine", "traceparent": "00-a-b-01", "x-stainless-retry-count": "2"}
 LOCATION = re.compile(r"^#     (.*)$", re.MULTILINE)
 
 
@@ -149,13 +151,13 @@ def test_a_line_has_exactly_the_keys(tmp_path: Path) -> None:
     ids: list[str | None] = []
     with backend(ids) as backend_port, nginx(tmp_path, backend_port) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("GET", '/v1/a"b\\c', headers={"x-request-id": "mine", "traceparent": "00-a-b-01"})
+        connection.request("GET", '/v1/a"b\\c', headers=SENT)
         assert connection.getresponse().read() == b"hello"
         line = logged(tmp_path, '/v1/a"b\\c')
         connection.close()
     assert list(line) == KEYS
     assert [line["request_id"]] == ids
-    assert (line["http_x_request_id"], line["http_traceparent"]) == ("mine", "00-a-b-01")
+    assert {name: line[f"http_{name.replace('-', '_')}"] for name in SENT} == SENT
     assert (line["status"], line["request_completion"]) == ("200", "OK")
 
 

@@ -26,15 +26,13 @@ CANDIDATES_MAX = 50  # completions of unknown receipt that one abandoned call ma
 CALLS = (
     "half_call", "met_half", "reappeared", "reappeared_problem", "suspect_drop",
     "open_call_met", "dangling_met", "open_call_new",
-    "dangling_new", "reappeared_close", "overdue", "overdue_call", "lost_end", "lost_end_close", "lone_end",
-    "new_suspect", "suspect_put", "open_call_suspected",
+    "dangling_new", "reappeared_close", "overdue", "overdue_extent", "overdue_call", "lost_end", "lost_end_close",
+    "lone_end", "met_extent", "new_suspect", "suspect_put", "open_call_suspected",
 )  # fmt: skip
-IDS = ("active_suspect", "node", "candidate", "pair", "link", "matched_empty")
-# What a step's bounds of time are taken from, just before it.
-EXTENTS = {
-    "overdue_call": "overdue_extent", "new_suspect": "met_extent", "active_suspect": "active_extent",
-    "node": "node_extent", "candidate": "candidate_extent",
-}  # fmt: skip
+IDS = (
+    "active_extent", "active_suspect", "node_extent", "node", "candidate_extent", "candidate", "pair", "link",
+    "matched_empty",
+)  # fmt: skip
 HOURS = ("rival_gone", "probable_hour")
 START = ("race_hour", "hour_cut", "lone_suspect", "delay_model", "free_completion")
 MEET = ("near_completion", "rival_met", "rival_call", "contender", "owned", "fold", "racer", "meeting", "edge")
@@ -53,15 +51,11 @@ def correlate(
     """Find new suspects and choose a completion for each that may have one; `observers_by_hop` inner first."""
     newest = connection.execute("SELECT coalesce(max(suspect_no), 0) FROM suspect").fetchall()[0][0]
     bound = {**values, "suspect_no": newest, "window_us": DAY_US, "skirt_us": HOUR_US}
-    for step in CALLS + IDS:
-        if step in EXTENTS:
-            bound = dialect.bind(connection, PACKAGE, EXTENTS[step], bound)
-        dialect.run(connection, PACKAGE, step, bound)
+    bound = dict(dialect.steps(connection, PACKAGE, CALLS + IDS, bound))
     # Inner observers first, because outer ones may find their completion only through them; then back again.
     for source in [*observers_by_hop, *reversed(observers_by_hop[:-1])]:
         _match(connection, {**bound, "source": source})
-    for step in MATCHES:
-        dialect.run(connection, PACKAGE, step, bound)
+    dialect.steps(connection, PACKAGE, MATCHES, bound)
     _race(connection, {**bound, "reach_us": max(int(values["skew_us"]), 100_000)})
 
 
@@ -85,8 +79,7 @@ def _match(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> N
 def _race(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
     """Match by time and size what no id has joined; `reach_us` is how far receipt and start may lie apart."""
     bound = {**bound, "margin_us": max(MINUTE_US, 4 * int(bound["reach_us"])), "lasting_us": LASTING_US}
-    for step in HOURS:
-        dialect.run(connection, PACKAGE, step, bound)
+    dialect.steps(connection, PACKAGE, HOURS, bound)
     hours = connection.execute("SELECT hour_at_us, suspects FROM probable_hour ORDER BY hour_at_us").fetchall()
     for from_us, last_us in bunches(hours):
         _race_bunch(connection, {**bound, **_extent(from_us, last_us + HOUR_US, bound["margin_us"])})
@@ -120,16 +113,14 @@ def bunches(hours: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _race_bunch(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
     """Draw the matches of some hours again; an hour's result does not depend on which others are in the bunch."""
-    for step in START:
-        dialect.run(connection, PACKAGE, step, bound)
+    dialect.steps(connection, PACKAGE, START, bound)
     unreceived = dialect.count(connection, PACKAGE, "unreceived", bound)
     for step in MEET:
         dialect.run(connection, PACKAGE, step, bound)
         if unreceived and step in AT_END:
             dialect.run(connection, PACKAGE, AT_END[step], {**bound, "candidates": CANDIDATES_MAX})
     connection.register("score", _scored(connection.execute(dialect.sql(PACKAGE, "edge_column")).fetchnumpy()))
-    for step in PROBABLE:
-        dialect.run(connection, PACKAGE, step, bound)
+    dialect.steps(connection, PACKAGE, PROBABLE, bound)
     connection.unregister("score")
 
 

@@ -140,9 +140,10 @@ def _take(
             records, repeated, conflicts = _carefully(connection, kind, bound)
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
-            aside = dialect.count(connection, PACKAGE, "set_aside")
-            records, invalid = _quickly(connection, lines, kind, stage, {**bound, "aside": aside})
-            repeating, taken_back = _repeating(connection, held, kind, bound, aside=aside > 0)
+            aside = dialect.count(connection, PACKAGE, "set_aside") > 0
+            records = dialect.count(connection, PACKAGE, f"insert_{'others' if aside else 'new'}_{kind}", bound)
+            invalid = _invalid(connection, kind, stage, bound) if records < lines else 0
+            repeating, taken_back = _repeating(connection, held, kind, bound, aside=aside)
             if repeating is not None:
                 connection.register("line_batch", repeating)
                 stage(connection)
@@ -156,18 +157,12 @@ def _take(
     )
 
 
-def _quickly(
-    connection: duckdb.DuckDBPyConnection, lines: int, kind: str, stage: Stage, bound: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Take in every line that tells a record: how many did, and how many were bad."""
-    which = "others" if bound["aside"] else "new"
-    records = dialect.count(connection, PACKAGE, f"insert_{which}_{kind}", bound)
-    if records == lines:
-        return records, 0
+def _invalid(connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bound: Mapping[str, Any]) -> int:
+    """Look at the lines that did not go in, and put the bad ones on record: how many."""
     rest = connection.execute(dialect.sql(PACKAGE, f"leftover_{kind}"), {"batch_id": bound["batch_id"]})
     connection.register("line_batch", rest.to_arrow_table())
     stage(connection)
-    return records, dialect.count(connection, PACKAGE, "invalid_line", bound)
+    return dialect.count(connection, PACKAGE, "invalid_line", bound)
 
 
 def _repeating(

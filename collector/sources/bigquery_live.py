@@ -12,13 +12,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from collector.ledger import dialect
 from collector.sources.bigquery_api import Ask, BigQuery, CallError, Export, Job
+from collector.sources.cursors import TextCursor
 from collector.sources.lines import LINES
 
 PACKAGE = "collector.sources"
@@ -49,7 +50,7 @@ class Reading(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-class BillCursor(msgspec.Struct, frozen=True):
+class BillCursor(TextCursor, frozen=True):
     """The place reached by one reading: `line_no` of its rows have been handed on.
 
     `watermark_us` is the newest export time read; `counts`: export time -> rows read of it, as far back as the next
@@ -60,18 +61,9 @@ class BillCursor(msgspec.Struct, frozen=True):
     path: str
     line_no: int = 0
     watermark_us: int | None = None
-    counts: dict[int, int] = {}
+    counts: dict[int, int] = msgspec.field(default_factory=dict)
     version: str = ""
     reading: Reading | None = None
-
-    def to_json(self) -> str:
-        """The cursor as text."""
-        return msgspec.json.encode(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The cursor that `to_json` gave `text` for."""
-        return msgspec.json.decode(text, type=cls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ reads no clock.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Self
 
 import msgspec
 import pyarrow as pa
@@ -20,6 +19,7 @@ from collector.problems import Problem
 from collector.records import instant_text
 from collector.sources.cloud_logging_api import PAGE_ENTRIES, Ask, Caller, CallError, Lister, Page, Quota
 from collector.sources.cloud_logging_split import Group, Joiner, Split, joined
+from collector.sources.cursors import TextCursor
 from collector.sources.lines import LINES, bytes_excerpt
 
 DAY_US = 24 * 3_600_000_000
@@ -63,7 +63,7 @@ class Window(msgspec.Struct, frozen=True):
     fresh: bytes = b""
 
 
-class LiveCursor(msgspec.Struct, frozen=True):
+class LiveCursor(TextCursor, frozen=True):
     """The place reached in one project: everything received before `watermark_us` has been read.
 
     `seen`: keys of the entries received shortly before it; `calls_at_us`: the last minute's calls, by the
@@ -78,15 +78,6 @@ class LiveCursor(msgspec.Struct, frozen=True):
     seen: bytes = b""
     window: Window | None = None
     calls_at_us: tuple[int, ...] = ()
-
-    def to_json(self) -> str:
-        """The cursor as text."""
-        return msgspec.json.encode(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The cursor that `to_json` gave `text` for."""
-        return msgspec.json.decode(text, type=cls)
 
 
 @dataclass(frozen=True, slots=True)
