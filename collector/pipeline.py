@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from collector.config import BillSource, CompletionLogSource, Config, Observer
+from collector.config import BillSource, CompletionLogSource, Config, Observer, TableSource
 from collector.correlate.retries import chain
 from collector.correlate.steps import correlate
 from collector.costing import contradictions
@@ -45,9 +45,9 @@ def run_once(
 ) -> RunSummary:
     """One whole pass: every source to its end, everything correlated, priced, checked and committed.
 
-    With `bill` false the billing sources are left alone. Raises UsageError when `now_us` lies before the last run,
-    LedgerBusyError when another process holds the ledger, BrokenInvariantError when the books do not add up (what
-    was read stays, what was derived is rolled back).
+    With `bill` false bills, and what else BigQuery is asked for, are left alone. Raises UsageError when `now_us`
+    lies before the last run, LedgerBusyError when another process holds the ledger, BrokenInvariantError when the
+    books do not add up (what was read stays, what was derived is rolled back).
     """
     began = time.monotonic()
     with store.opened(config.ledger_path, wait_s=wait_s, sleep=time.sleep) as connection:
@@ -55,7 +55,7 @@ def run_once(
         readings = {
             source.name: read(connection, config, source, values, show)
             for source in config.sources
-            if bill or not isinstance(source, BillSource)
+            if bill or not isinstance(source, BillSource | TableSource)
         }
         failed = tuple(name for name, reading in readings.items() if reading.error)
         new = sum(reading.new for reading in readings.values())

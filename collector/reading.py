@@ -23,12 +23,12 @@ from collector.config import (
     CompletionLogSource,
     Config,
     FileSource,
-    GcpBillingSource,
     LiveSource,
     NginxSource,
     RequestEntries,
     RequestResponseLog,
     SourceConfig,
+    TableSource,
 )
 from collector.config.values import Address
 from collector.ledger import append, dialect
@@ -43,7 +43,7 @@ from collector.sources import (
     request_response,
 )
 from collector.sources.bigquery_api import BigQuery, Place
-from collector.sources.bigquery_live import BillCursor
+from collector.sources.bigquery_live import TableCursor
 from collector.sources.cloud_logging_api import Lister, Quota, http_lister
 from collector.sources.cloud_logging_live import LiveCursor, Query
 from collector.sources.cursors import TextCursor
@@ -88,8 +88,8 @@ def read(
     success, watermark = (values["now_us"], values["now_us"]) if not error else (kept[0] if kept else (None, None))
     if isinstance(source, LiveSource):  # some projects may be further than others
         watermark = cloud_logging_live.watermark_us(query_of(source), _cursors(connection, source, LiveCursor))
-    if isinstance(source, GcpBillingSource):  # the newest export time, which is all that can be known
-        reached = bigquery_live.newest(bill_query_of(source), _cursors(connection, source, BillCursor))
+    if isinstance(source, TableSource):  # the newest instant of a row, which is all that can be known
+        reached = bigquery_live.newest(table_query_of(source), _cursors(connection, source, TableCursor))
         watermark = reached and reached.watermark_us
     dialect.run(connection, LEDGER, "source_state_drop", state)
     dialect.run(connection, LEDGER, "source_state_put", {**state, "success": success, "watermark": watermark})
@@ -108,7 +108,7 @@ def _taken(
     kind, stage = mapping(config, source)
     bound = {**values, "provider": getattr(source, "provider", "")}
     deliveries = _deliveries(connection, config, source, values, show)
-    if isinstance(source, LiveSource | GcpBillingSource):
+    if isinstance(source, LiveSource | TableSource):
         # Piece by piece: quota and price make a page dearer than a commit, so none is fetched twice.
         for delivery in deliveries:
             yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound)
@@ -127,8 +127,8 @@ def _deliveries(
     newest = connection.execute("SELECT coalesce(max(file_id), 0) FROM source_file").fetchall()[0][0]
     if isinstance(source, LiveSource):
         yield from _live(connection, source, values["now_us"], newest + 1)
-    elif isinstance(source, GcpBillingSource):
-        yield from _bill(connection, source, values["now_us"], newest + 1, partial(show, source.name))
+    elif isinstance(source, TableSource):
+        yield from _table(connection, source, values["now_us"], newest + 1, partial(show, source.name))
     elif isinstance(source, FileSource):
         cursors = [FileCursor.from_json(json.loads(row[0])) for row in _cursor_texts(connection, source)]
         chunks = read_lines(
@@ -175,9 +175,9 @@ def _live(
         raise OperatingError("; ".join(errors))
 
 
-def _bill(
+def _table(
     connection: duckdb.DuckDBPyConnection,
-    source: GcpBillingSource,
+    source: TableSource,
     now_us: int,
     next_file_id: int,
     show: Callable[[int, int], None],
@@ -185,7 +185,7 @@ def _bill(
     """New rows of the source's table. Raises OperatingError at the end, if some could not be read."""
     done = 0
     for piece in bigquery_live.fetch(
-        bill_query_of(source), _cursors(connection, source, BillCursor), service_of(source), now_us=now_us,
+        table_query_of(source), _cursors(connection, source, TableCursor), service_of(source), now_us=now_us,
         next_file_id=next_file_id,
     ):  # fmt: skip
         cursor, rows = piece.cursor, piece.table.num_rows
@@ -197,12 +197,13 @@ def _bill(
             show(done, done * max(1, piece.rows_all // cursor.line_no))
 
 
-def bill_query_of(source: GcpBillingSource) -> bigquery_live.Query:
+def table_query_of(source: TableSource) -> bigquery_live.Query:
     """What is asked of BigQuery for that source."""
-    return bigquery_live.Query(source.table, source.since_us, source.overlap_us)
+    statements = bigquery_live.BILL if isinstance(source, BillSource) else bigquery_live.REQUEST_RESPONSE
+    return bigquery_live.Query(source.table, source.since_us, source.overlap_us, statements)
 
 
-def service_of(source: GcpBillingSource) -> BigQuery:
+def service_of(source: TableSource) -> BigQuery:
     """What calls BigQuery, or the server that stands in for it."""
     payer = source.project or source.table.rsplit(".", 2)[0]
     at = _host_and_port(source.endpoint)

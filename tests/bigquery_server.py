@@ -1,6 +1,6 @@
-"""A stand-in for BigQuery on loopback: rows of a billing export go in, the real client queries them over REST.
+"""A stand-in for BigQuery on loopback: rows of a table go in, the real client queries them over REST.
 
-It knows the two queries of the source by what they select, and answers them by their parameters, as the SQL says;
+It knows the two queries of a source by what they select, and answers them by their parameters, as the SQL says;
 that the SQL is right is for bqemulator to tell (test_bigquery_emulator.py). A job keeps the rows it has found.
 Faults are told beforehand: what the next calls answer, which jobs are gone, who may do what.
 """
@@ -51,6 +51,9 @@ class Store:
 
     table: str = "acme.export.bill"
     rows: list[Row] = field(default_factory=list)
+    instant_us: Callable[[Row], int] = lambda row: at_us(row["export_time"])  # what the rows are ordered by
+    select: Callable[[Row], Row] = field(default_factory=lambda: narrow)  # what the query selects of a row
+    columns: tuple[str, ...] = ()  # those that a table of its kind need not have
     partitioning: Row | None = field(default_factory=lambda: {"type": "DAY"})
     streaming: bool = False
     location: str = "EU"
@@ -97,7 +100,8 @@ class Store:
             raise FaultError("notFound", f"Not found: Table {project}:{dataset}.{table}")
         told: Row = {
             "tableReference": {"projectId": project, "datasetId": dataset, "tableId": table}, "type": "TABLE",
-            "location": self.location, "numRows": str(len(self.rows)), "schema": {"fields": []},
+            "location": self.location, "numRows": str(len(self.rows)),
+            "schema": {"fields": [{"name": name, "type": "JSON"} for name in self.columns]},
             "lastModifiedTime": str(1_795_132_800_000 + self.changes),
         }  # fmt: skip
         told |= {"timePartitioning": self.partitioning} if self.partitioning else {}
@@ -152,14 +156,15 @@ class Store:
     def _run(self, text: str, parameters: Sequence[Row]) -> tuple[Sequence[Row], list[list[Any]], int]:
         """What a query finds: schema, rows, and how many bytes it reads."""
         bound = {one["name"]: one["parameterValue"] for one in parameters}
-        from_us = instant_us(datetime.fromisoformat(bound["export_from"]["value"]))
+        from_us = instant_us(datetime.fromisoformat(bound["since"]["value"]))
         known = {int(one["value"]) for one in bound["known_us"].get("arrayValues", [])}
         assert ("_PARTITIONTIME" in text) == (self.partitioning == {"type": "DAY"})
-        found = [row for row in self.rows if at_us(row["export_time"]) >= from_us]
+        assert all((name in text) == (name in self.columns) for name in ("otel_log",) if "logging_time" in text)
+        found = [row for row in self.rows if self.instant_us(row) >= from_us]
         if "COUNT(*)" in text:
-            counts = Counter(at_us(row["export_time"]) for row in found)
+            counts = Counter(self.instant_us(row) for row in found)
             return CENSUS_SCHEMA, [[at, count] for at, count in sorted(counts.items())], 8 * len(found)
-        told = [(at_us(row["export_time"]), json.dumps(narrow(row))) for row in found]
+        told = [(self.instant_us(row), json.dumps(self.select(row))) for row in found]
         told = sorted((one for one in told if one[0] not in known), key=lambda one: one[0])
         return ROWS_SCHEMA, [list(one) for one in told], ROW_BYTES * len(found)
 

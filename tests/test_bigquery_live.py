@@ -23,7 +23,7 @@ from collector.ledger import append
 from collector.records import instant_text, instant_us
 from collector.sources import bigquery_api, bigquery_live
 from collector.sources.bigquery_api import BigQuery, CallError, Place
-from collector.sources.bigquery_live import BillCursor, Query, fetch
+from collector.sources.bigquery_live import Query, TableCursor, fetch
 from tests.bigquery_server import Row, Store, at_us, server
 from tests.helpers import DAY_US, HOUR_US, T0_US, buckets, rows, source_counts
 from tests.world import World, WorldSpec, build
@@ -64,7 +64,7 @@ class Reader:
     query: Query = QUERY
     bound: int = GIB
     location: str | None = None
-    cursors: dict[int, BillCursor] = field(default_factory=dict)
+    cursors: dict[int, TableCursor] = field(default_factory=dict)
     deliveries: dict[int, list[str]] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Reader:
             ):
                 if number == die_after:
                     break
-                cursor = BillCursor.from_json(piece.cursor.to_json())
+                cursor = TableCursor.from_json(piece.cursor.to_json())
                 self.cursors[cursor.file_id] = cursor
                 self.deliveries.setdefault(cursor.file_id, []).extend(piece.table.column("line").to_pylist())
                 self.sizes.append(piece.table.num_rows)

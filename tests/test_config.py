@@ -27,7 +27,8 @@ from collector.problems import UsageError
 from collector.records import instant_text
 
 KINDS = (
-    "client-log, nginx, cloud-logging-file, cloud-logging, gcp-billing-file, gcp-billing, vertex-request-response-file"
+    "client-log, nginx, cloud-logging-file, cloud-logging, gcp-billing-file, gcp-billing, "
+    "vertex-request-response-file, vertex-request-response"
 )
 SMALLEST = "sources: [{name: app, kind: client-log, path: 'client/*.jsonl'}]\n"
 CONTRACT = r"""

@@ -22,17 +22,17 @@ from collector.config import (
     CompletionLogSource,
     Config,
     FileSource,
-    GcpBillingSource,
     InferenceMetadata,
     LiveSource,
     Observer,
     SourceConfig,
+    TableSource,
 )
 from collector.costing import prices
 from collector.ledger import append, dialect
 from collector.ledger.append import Stage
 from collector.problems import Problem
-from collector.reading import QUOTA, bill_query_of, lister_of, mapping, query_of, service_of
+from collector.reading import QUOTA, lister_of, mapping, query_of, service_of, table_query_of
 from collector.sources import bigquery_api, bigquery_live, cloud_logging_live
 from collector.sources.cloud_logging_api import Caller, CallError
 from collector.sources.files import read_lines
@@ -151,22 +151,23 @@ def _batches(config: Config, source: SourceConfig, trial: Trial, now_us: int) ->
         yield from _entries(source, trial, now_us)
     if isinstance(source, FileSource):
         yield from _lines(config, source, trial)
-    if isinstance(source, GcpBillingSource):
+    if isinstance(source, TableSource):
         trial.findings += _price_of_reading(source, now_us)
 
 
-def _price_of_reading(source: GcpBillingSource, now_us: int) -> Iterator[Finding]:
+def _price_of_reading(source: TableSource, now_us: int) -> Iterator[Finding]:
     """What a first read of the table would be billed for, and whether it may; BigQuery tells it for nothing."""
     place, service = f"source {source.name}", service_of(source)
     try:
         export = service.export()
-        size = service.bytes_of(bigquery_live.first_read(bill_query_of(source), now_us), export)
+        size = service.bytes_of(bigquery_live.first_read(table_query_of(source), now_us), export)
     except bigquery_api.CallError as error:
         yield Finding("error", place, str(error))
         return
-    if export.partitioned_by not in {bigquery_api.INGESTED, "export_time"}:
+    column = table_query_of(source).statements.column
+    if export.partitioned_by not in {bigquery_api.INGESTED, column}:
         by = f"is partitioned by {export.partitioned_by}" if export.partitioned_by else "has no partitions"
-        message = f"{source.table} {by}, not by export time: every read is billed for all of its rows"
+        message = f"{source.table} {by}, not by ingestion or {column}: every read is billed for all of its rows"
         yield Finding("warning", place, message)
     said = f"a first read is billed for {_mib(size)} (dry run); maximum_bytes_billed is "
     said += _mib(source.maximum_bytes_billed)

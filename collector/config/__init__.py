@@ -22,6 +22,7 @@ from collector.config.sources import (
     RequestEntries,
     RequestResponseLog,
     SourceConfig,
+    TableSource,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "RequestEntries",
     "RequestResponseLog",
     "SourceConfig",
+    "TableSource",
     "load",
     "parse",
 ]

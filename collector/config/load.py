@@ -30,6 +30,7 @@ KINDS: Mapping[str, type[SourceConfig]] = {
     "gcp-billing-file": sources.GcpBillingFileSource,
     "gcp-billing": sources.GcpBillingSource,
     "vertex-request-response-file": sources.RequestResponseFileSource,
+    "vertex-request-response": sources.RequestResponseSource,
 }
 PRESETS: Mapping[str, Mapping[str, type[SourceConfig]]] = {
     "cloud-logging-file": {

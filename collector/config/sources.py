@@ -1,8 +1,8 @@
 """What an entry of `sources` may say. A source has a place that it is read from and a role in the run.
 
-Places: `FileSource`, `LiveSource`. Roles: `Observer`, `CompletionLogSource`, `AuditEntries`, the bill. What Google
-writes into Cloud Logging has a role by its `preset`, and either place. The rooms ask for roles and places, never
-for kinds. The entries of `routes` become the type of the room that uses them.
+Places: `FileSource`, `LiveSource`, `TableSource`. Roles: `Observer`, `CompletionLogSource`, `AuditEntries`, the
+bill. What Google writes into Cloud Logging has a role by its `preset`, and one of the first two places. The rooms ask
+for roles and places, never for kinds. The entries of `routes` become the type of the room that uses them.
 """
 
 from collections.abc import Mapping
@@ -76,6 +76,23 @@ class LiveSource(Entries):
     since_us: Interval = Field(default=DURATION_UNITS_US["d"], alias="since")
     overlap_us: Duration = Field(default=5 * DURATION_UNITS_US["m"], alias="overlap")
     calls_per_minute: CallsPerMinute = 60
+    endpoint: ListenAddress | None = None
+
+
+class TableSource(SourceConfig):
+    """What is read out of a table in BigQuery.
+
+    `since`, `overlap`: as for Cloud Logging, by the instants of the rows. `project`: where the queries run and are
+    billed, unless it is the table's. `location`: of the data set, unless the table says it. `endpoint`: a server that
+    stands in.
+    """
+
+    table: ExportTable
+    project: Project | None = None
+    location: Location | None = None
+    since_us: Interval = Field(default=35 * DURATION_UNITS_US["d"], alias="since")
+    overlap_us: Duration = Field(default=2 * DURATION_UNITS_US["d"], alias="overlap")
+    maximum_bytes_billed: Size = 10 * SIZE_UNITS_BYTES["GiB"]
     endpoint: ListenAddress | None = None
 
 
@@ -309,21 +326,16 @@ class RequestResponseFileSource(RequestResponseLog, FileSource):
     """Rows of Vertex AI's request-response table, in files."""
 
 
+class RequestResponseSource(RequestResponseLog, TableSource):
+    """The same, live. A call is logged when it ends, and its row is there within minutes."""
+
+    since_us: Interval = Field(default=DURATION_UNITS_US["d"], alias="since")
+    overlap_us: Duration = Field(default=DURATION_UNITS_US["h"], alias="overlap")
+
+
 class GcpBillingFileSource(BillSource, FileSource):
     """Rows of Google's billing export, in files."""
 
 
-class GcpBillingSource(BillSource):
-    """The same, live: the table in BigQuery.
-
-    `since`, `overlap`: as for Cloud Logging, by export time. `project`: where the queries run and are billed, unless
-    it is the table's. `location`: of the data set, unless the table says it. `endpoint`: a server that stands in.
-    """
-
-    table: ExportTable
-    project: Project | None = None
-    location: Location | None = None
-    since_us: Interval = Field(default=35 * DURATION_UNITS_US["d"], alias="since")
-    overlap_us: Duration = Field(default=2 * DURATION_UNITS_US["d"], alias="overlap")
-    maximum_bytes_billed: Size = 10 * SIZE_UNITS_BYTES["GiB"]
-    endpoint: ListenAddress | None = None
+class GcpBillingSource(BillSource, TableSource):
+    """Google's billing export, live."""

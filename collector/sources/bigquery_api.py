@@ -34,6 +34,7 @@ ONCE = Retry(predicate=lambda _: False)  # the client's own retries last for ten
 MIB = 1 << 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INGESTED = "_PARTITIONTIME"  # what a table without a partitioning column of its own is partitioned by
+OPTIONAL = (INGESTED, "otel_log")  # columns that not every table has: lines that name them are left out there
 TABLE = "`the_export`"  # how the SQL files call the table: its name cannot be a parameter
 LABELS = {"program": "orphaned-inference"}  # by which the bill for the reading can be told apart
 
@@ -68,7 +69,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What the table says of itself: where it is, what it is partitioned by ("": nothing).
+    """What the table says of itself: where it is, what it is partitioned by ("": nothing), and its columns.
 
     `version` is another one after every change; empty where a change may not show.
     """
@@ -76,13 +77,14 @@ class Export:
     location: str | None
     partitioned_by: str
     version: str
+    columns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A query: the text of an SQL file, and its parameters in microseconds.
 
-    It is about what was exported since `from_us`, and so ingested since `partition_us`, but for the export times
+    It is about what is not older than `from_us`, and so was ingested since `partition_us`, but for the instants
     `known_us`.
     """
 
@@ -178,6 +180,7 @@ class BigQuery:
             table.location,
             (partitioning.field or INGESTED) if partitioning else "",
             f"{table.modified.isoformat()} {table.num_rows}" if shows else "",
+            frozenset(column.name for column in table.schema),
         )
 
     def _bytes(self, ask: Ask, export: Export) -> int:
@@ -215,9 +218,11 @@ class BigQuery:
         return Page([row.values() for row in result], int(result.total_rows or 0))
 
     def _text(self, ask: Ask, export: Export) -> str:
-        """The query on this table; what prunes by ingestion goes where nothing is partitioned by it."""
+        """The query on this table, without the lines that name a column it does not have."""
+        has = export.columns | {export.partitioned_by}
+        missing = [column for column in OPTIONAL if column not in has]
         lines = ask.sql.replace(TABLE, f"`{self._place.table}`").splitlines()
-        return "\n".join(line for line in lines if INGESTED not in line or export.partitioned_by == INGESTED)
+        return "\n".join(line for line in lines if not any(column in line for column in missing))
 
     def _config(self, ask: Ask) -> "QueryJobConfig":
         from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter
@@ -226,7 +231,7 @@ class BigQuery:
             maximum_bytes_billed=self._place.maximum_bytes_billed,
             labels=LABELS,
             query_parameters=[
-                ScalarQueryParameter("export_from", "TIMESTAMP", instant(ask.from_us)),
+                ScalarQueryParameter("since", "TIMESTAMP", instant(ask.from_us)),
                 ScalarQueryParameter("partition_from", "TIMESTAMP", instant(ask.partition_us)),
                 ArrayQueryParameter("known_us", "INT64", list(ask.known_us)),
             ],
@@ -301,8 +306,8 @@ def told(place: Place, failure: Exception) -> CallError:  # noqa: PLR0911 - one 
         case _, api.NotFound():
             return _not_found(place, said)
         case _, api.BadRequest():
-            why = f"BigQuery refuses the query ({said}). Is `table` a standard or detailed billing export, "
-            return CallError(f"{where}: {why}and is `location` right?", over=True)
+            why = f"BigQuery refuses the query ({said}). Is `table` of the source's kind "
+            return CallError(f"{where}: {why}(docs/bigquery.md), and is `location` right?", over=True)
         case _, api.Unauthorized() | auth.RefreshError() | auth.DefaultCredentialsError():
             why = f"no valid credentials ({said}). Set GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth "
             return CallError(f"{where}: {why}application-default login")
@@ -336,5 +341,5 @@ def _not_found(place: Place, said: str) -> CallError:
     if "in location" in said:
         wrong = place.location or "of the table"
         return CallError(f"{where}: the data set is not in the location {wrong} ({said}). Mend `location`", over=True)
-    why = f"there is no such table ({said}). Mend `table`; a new export makes its table within hours"
+    why = f"there is no such table ({said}). Mend `table`; Google makes the table of a new export within hours"
     return CallError(f"{where}: {why}", over=True)

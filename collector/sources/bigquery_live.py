@@ -1,11 +1,12 @@
-"""Google's billing export read live from BigQuery: a table and the place reached come in, new rows go out as JSON.
+"""A table read live from BigQuery: the table and the place reached come in, new rows go out as JSON.
 
-Rows are appended to the export, each with its export time. A reading is one query for all rows since an export
-time, oldest first; its rows are handed on in pieces that end between two export times, so that what is committed
-is a beginning of the bill. A reader that dies goes on in the same job, at the row behind the last piece. What is
-near the watermark is looked at again: a census counts the rows of each export time, and those that have grown are
-read once more, whole, as a new delivery: equal rows count as often as they stand in the delivery that has most of
-them. The lines are what `gcp_billing.stage` takes. This module parses no line and reads no clock.
+Rows are appended to the table, each with an instant: its export time, or the minute it was logged in. A reading is
+one query for all rows since an instant, oldest first; its rows are handed on in pieces that end between two
+instants, so that what is committed is a beginning. A reader that dies goes on in the same job, at the row behind
+the last piece. What is near the watermark is looked at again: a census counts the rows of each instant, and those
+that have grown are read once more, whole, as a new delivery: equal rows of a bill count as often as they stand in the
+delivery that has most of them, and a completion that is read twice is a duplicate. The lines are what
+`gcp_billing.stage` or `request_response.stage` takes. This module parses no line and reads no clock.
 """
 
 from bisect import bisect_left
@@ -24,23 +25,45 @@ from collector.sources.lines import LINES
 
 PACKAGE = "collector.sources"
 DAY_US = 24 * 3_600_000_000
-INGESTION_US = 2 * DAY_US  # how much earlier than its export time's day the partition of a row is looked for
+INGESTION_US = 2 * DAY_US  # how much earlier than its instant's day the partition of a row is looked for
 PAGE_ROWS = 10_000
-PIECE_ROWS = 50_000  # committed together, or a little more, so that export times stay whole
-HELD_ROWS_MAX = 200_000  # an export time with more rows is committed in parts, lest memory grow with it
+PIECE_ROWS = 50_000  # committed together, or a little more, so that instants stay whole
+HELD_ROWS_MAX = 200_000  # an instant with more rows is committed in parts, lest memory grow with it
 CENSUS_ROWS = 50_000
 READINGS_MAX = 2  # in one run, where a job is lost
 
-Row = tuple[int, str]  # export time in microseconds, the row as JSON
+Row = tuple[int, str]  # instant in microseconds, the row as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """How a kind of table is read: the SQL files for its rows and its census, and the column that has the instant.
+
+    `grain_us`: instants are rounded down to it, so that there are few enough of them to be counted one by one.
+    """
+
+    rows: str
+    census: str
+    column: str
+    grain_us: int = 1
+
+
+BILL = Statements("bill_rows", "bill_census", "export_time")
+REQUEST_RESPONSE = Statements("request_response_rows", "request_response_census", "logging_time", 60_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is read: at first what was exported since `since_us` before now, later `overlap_us` of it again."""
+    """What is read: at first what is younger than `since_us` before now, later `overlap_us` of it again."""
 
     table: str
     since_us: int
     overlap_us: int
+    statements: Statements = BILL
+
+    def before(self, at_us: int, span_us: int) -> int:
+        """The instant so long before `at_us`, at the beginning of its grain."""
+        return (at_us - span_us) // self.statements.grain_us * self.statements.grain_us
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -50,10 +73,10 @@ class Reading(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-class BillCursor(TextCursor, frozen=True):
+class TableCursor(TextCursor, frozen=True):
     """The place reached by one reading: `line_no` of its rows have been handed on.
 
-    `watermark_us` is the newest export time read; `counts`: export time -> rows read of it, as far back as the next
+    `watermark_us` is the newest instant read; `counts`: instant -> rows read of it, as far back as the next
     census goes; `version`: of the table, once it had been read to its end. `path` is the table.
     """
 
@@ -70,24 +93,24 @@ class BillCursor(TextCursor, frozen=True):
 class Piece:
     """New rows and the cursor behind them, to be committed together. `rows_all`: how many the reading has."""
 
-    cursor: BillCursor
+    cursor: TableCursor
     table: pa.Table
     rows_all: int = 0
 
 
-def newest(query: Query, cursors: Sequence[BillCursor]) -> BillCursor | None:
+def newest(query: Query, cursors: Sequence[TableCursor]) -> TableCursor | None:
     """The cursor that says how far the table was read; older ones stand for readings that have ended."""
     return max((one for one in cursors if one.path == query.table), key=lambda one: one.file_id, default=None)
 
 
 def fetch(
-    query: Query, cursors: Sequence[BillCursor], service: BigQuery, *, now_us: int, next_file_id: int
+    query: Query, cursors: Sequence[TableCursor], service: BigQuery, *, now_us: int, next_file_id: int
 ) -> Iterator[Piece]:
     """Yield everything new in the table; new readings get file ids from `next_file_id` up.
 
     Raises CallError when what was read by then is out.
     """
-    cursor = newest(query, cursors) or BillCursor(0, query.table)
+    cursor = newest(query, cursors) or TableCursor(0, query.table)
     turn = _Turn(query, service, cursor, next_file_id)
     for reading in range(1, READINGS_MAX + 1):
         try:
@@ -103,11 +126,11 @@ def fetch(
 
 def first_read(query: Query, now_us: int) -> Ask:
     """The query that reads a table for the first time."""
-    return _ask("bigquery_rows", now_us - query.since_us, ())
+    return _ask(query.statements.rows, query.before(now_us, query.since_us), ())
 
 
 def _ask(name: str, from_us: int, known: Sequence[int]) -> Ask:
-    """A query over all that was exported since `from_us`, but for the export times in `known`."""
+    """A query over all since `from_us`, but for the instants in `known`."""
     partition_us = from_us // DAY_US * DAY_US - INGESTION_US
     return Ask(dialect.sql(PACKAGE, name), from_us, partition_us, tuple(sorted(known)))
 
@@ -115,7 +138,7 @@ def _ask(name: str, from_us: int, known: Sequence[int]) -> Ask:
 class _Turn:
     """One run's turn at a table."""
 
-    def __init__(self, query: Query, service: BigQuery, cursor: BillCursor, next_file_id: int) -> None:
+    def __init__(self, query: Query, service: BigQuery, cursor: TableCursor, next_file_id: int) -> None:
         self._query, self._service, self.cursor, self._next_file_id = query, service, cursor, next_file_id
 
     def pieces(self, now_us: int) -> Iterator[Piece]:
@@ -147,13 +170,13 @@ class _Turn:
         mark, counts = self.cursor.watermark_us, self.cursor.counts
         if mark is None:
             return first_read(self._query, now_us)
-        census = _ask("bigquery_census", mark - self._query.overlap_us, ())
+        census = _ask(self._query.statements.census, self._query.before(mark, self._query.overlap_us), ())
         now = {row[0]: row[1] for row in self._service.all_rows(census, export, CENSUS_ROWS)}
         changed = [at_us for at_us, rows in now.items() if counts.get(at_us) != rows]
         if not changed:
             return None
         whole = [at_us for at_us, rows in now.items() if counts.get(at_us) == rows and at_us > min(changed)]
-        return _ask("bigquery_rows", min(changed), whole)
+        return _ask(self._query.statements.rows, min(changed), whole)
 
     def _begun(self, reading: Reading, ask: Ask) -> Iterator[Piece]:
         """Remember the job before it is started, so that it is not paid for twice; forget the last reading."""
@@ -163,7 +186,7 @@ class _Turn:
         self._next_file_id += 1
         yield Piece(self.cursor, LINES.empty_table())
         if ended.file_id:
-            yield Piece(BillCursor(ended.file_id, ended.path, ended.line_no), LINES.empty_table())
+            yield Piece(TableCursor(ended.file_id, ended.path, ended.line_no), LINES.empty_table())
 
     def _read(self, reading: Reading) -> Iterator[Piece]:
         """The rows of the reading that are still to come, in pieces."""
@@ -196,7 +219,7 @@ class _Turn:
         table = lines_of(rows, self.cursor.line_no)
         self._move(line_no=self.cursor.line_no + len(rows), watermark_us=mark, counts=dict(counts))
         if ended is not None:
-            floor = (mark or 0) - self._query.overlap_us
+            floor = self._query.before(mark or 0, self._query.overlap_us)
             kept = {at_us: count for at_us, count in counts.items() if at_us >= floor}
             self._move(counts=kept, version=ended.version, reading=None)
         return Piece(self.cursor, table, rows_all)
@@ -207,7 +230,7 @@ class _Turn:
 
 
 def _whole(rows: Sequence[Row]) -> int:
-    """How many of the rows are of export times that are whole: all but those of the last one."""
+    """How many of the rows are of instants that are whole: all but those of the last one."""
     return bisect_left(rows, rows[-1][0], key=lambda row: row[0]) if rows else 0
 
 

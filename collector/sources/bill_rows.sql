@@ -15,7 +15,7 @@ SELECT
         ARRAY(SELECT AS STRUCT CAST(credit.amount AS STRING) AS amount FROM UNNEST(credits) AS credit) AS credits
     )) AS line
 FROM `the_export`
-WHERE export_time >= @export_from
+WHERE export_time >= @since
     AND (_PARTITIONTIME >= @partition_from OR _PARTITIONTIME IS NULL)
     AND UNIX_MICROS(export_time) NOT IN UNNEST(@known_us)
 ORDER BY export_at_us
