@@ -45,12 +45,12 @@ judged AS (
         *,
         CASE
             WHEN cancel_requested_at_us IS NOT NULL THEN true
-            -- somebody may be waiting still; and nothing is lost of what somebody else has fetched
+            -- somebody may be waiting still
             WHEN waits_open > 0 OR lost THEN false
             WHEN is_left THEN CASE last_wait.reason
                 WHEN 'vanished' THEN NOT fetched
                 WHEN 'error' THEN NOT fetched AND coalesce(status = 'ok', false)
-                ELSE NOT delivered
+                ELSE true
             END
             WHEN waits > 0 THEN false
             -- looks tell that somebody waited, and their end that nobody does
