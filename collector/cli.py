@@ -38,6 +38,7 @@ class TableName(StrEnum):
     problems = "problems"
     policies = "policies"
     retries = "retries"
+    jobs = "jobs"
 
 
 class TableFormat(StrEnum):
@@ -293,7 +294,7 @@ def export(  # noqa: PLR0917 - typer binds them by name
     as_of: AsOfOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Write the verdicts, the reconciliation with the bill, the problems, or policies beside data."""
+    """Write the verdicts, the reconciliation with the bill, the problems, policies beside data, retries or jobs."""
     from collector.costing import contradictions
     from collector.exporters import tables
     from collector.exporters.bars import bars
@@ -334,7 +335,7 @@ def _sink(output: Path | None, *, binary: bool) -> Iterator[BinaryIO]:
 def explain(
     ctx: typer.Context,
     wanted: Annotated[
-        str, typer.Argument(metavar="ID", help="A call, request, response, completion, insert or trace id.")
+        str, typer.Argument(metavar="ID", help="A call, request, response, completion, insert or trace id, or a job's name.")
     ],
     layout: LayoutOption = TextFormat.text,
     config: ConfigOption = None,

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from collector.config import BillSource, CompletionLogSource, Config, Observer, TableSource
+from collector.correlate import jobs
 from collector.correlate.retries import chain
 from collector.correlate.steps import correlate
 from collector.costing import contradictions
@@ -130,7 +131,8 @@ def _derive(
     try:
         _tell_sources(connection, config, values)
         correlate(connection, bound, _by_hop(config))
-        cost(connection, bound, config.policies, config.prices, skus.normalised_model)
+        with_jobs = jobs.draw(connection, bound)
+        cost(connection, bound, config.policies, config.prices, skus.normalised_model, with_jobs=with_jobs)
         chain(connection, bound)
         check_invariants(connection, bound)
         keep(connection)

@@ -23,6 +23,7 @@ from collector.config import (
     CompletionLogSource,
     Config,
     FileSource,
+    JobEntries,
     LiveSource,
     NginxSource,
     RequestEntries,
@@ -38,6 +39,7 @@ from collector.sources import (
     cloud_logging,
     cloud_logging_live,
     gcp_billing,
+    jobs,
     observers,
     presets,
     request_response,
@@ -106,14 +108,15 @@ def _taken(
 ) -> Iterator[append.Taken]:
     """Every new piece of the source, taken in."""
     kind, stage = mapping(config, source)
+    about_jobs = job_stage(source)
     bound = {**values, "provider": getattr(source, "provider", "")}
     deliveries = _deliveries(connection, config, source, values, show)
     if isinstance(source, LiveSource | TableSource):
         # Piece by piece: quota and price make a page dearer than a commit, so none is fetched twice.
         for delivery in deliveries:
-            yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound)
+            yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound, jobs=about_jobs)
         return
-    yield from append.take_all(connection, deliveries, kind=kind, stage=stage, values=bound)
+    yield from append.take_all(connection, deliveries, kind=kind, stage=stage, values=bound, jobs=about_jobs)
 
 
 def _deliveries(
@@ -272,6 +275,15 @@ def mapping(config: Config, source: SourceConfig) -> tuple[str, append.Stage]:
     return "client_call", _call_stage(source)
 
 
+def job_stage(source: SourceConfig) -> append.Stage | None:
+    """What makes events of jobs of a source's lines, where it may tell of any."""
+    if isinstance(source, ClientLogSource | ClientLogEntries):
+        return jobs.stage_client
+    if isinstance(source, JobEntries):
+        return partial(jobs.stage_entries, provider=source.provider, fields=source.fields)
+    return None
+
+
 def _call_stage(source: SourceConfig) -> append.Stage:
     """What makes calls of an observer's lines, or looks at lines that hold none."""
     if isinstance(source, ClientLogSource):
@@ -284,4 +296,6 @@ def _call_stage(source: SourceConfig) -> append.Stage:
         return partial(observers.stage_requests, preset=source.preset, service=source.service, wanted=source.routes)
     if isinstance(source, AuditEntries):
         return observers.stage_audit
+    if isinstance(source, JobEntries):
+        return jobs.stage_nothing_else
     raise UsageError(f"source {source.name}: kind {source.kind} is not available in this version")

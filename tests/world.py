@@ -1,7 +1,7 @@
 """A seeded world that knows the truth: inference calls, their logs and their bill, and what was lost.
 
 A spec comes in; out goes a `World` that writes its files in the project's input formats, with a config that
-fits, and that holds every abort, bucket and total as it must be found. It knows nothing of the collector, so
+fits, and that holds every abort, job, bucket and total as it must be found. It knows nothing of the collector, so
 that the two can disagree. `world_spec` says what may be asked for, `world_truth` what is true.
 
     world = build(WorldSpec.rough(seed=7))
@@ -22,13 +22,16 @@ from tests.world_books import Books, Totals, TrueBucket
 from tests.world_calls import Call, Usage, Work
 from tests.world_config import config_text
 from tests.world_fates import Teller
+from tests.world_jobs import TrueJob
+from tests.world_jobs import judge as judge_jobs
+from tests.world_jobs import plan as plan_jobs
 from tests.world_lines import Line, write_lines
 from tests.world_plans import Arrival, Planner, poisson_arrivals, trace_arrivals
 from tests.world_spec import BILL, DAY_US, HORIZON_MIN, HOUR_US, SECOND_US, ModelSpec, WorldSpec, moment
 from tests.world_truth import TrueAbort, judge
 
 __all__ = [
-    "BillRow", "Call", "Counts", "Line", "ModelSpec", "Totals", "TrueAbort", "TrueBucket", "Usage", "Work",
+    "BillRow", "Call", "Counts", "Line", "ModelSpec", "Totals", "TrueAbort", "TrueBucket", "TrueJob", "Usage", "Work",
     "World", "WorldSpec", "build", "from_trace",
 ]  # fmt: skip
 
@@ -55,6 +58,7 @@ class World:
     rows: tuple[BillRow, ...]
     lines: tuple[Line, ...]
     aborts: tuple[TrueAbort, ...]
+    jobs: tuple[TrueJob, ...]
     buckets: tuple[TrueBucket, ...]
     totals: dict[str, Totals]  # by currency
     as_of: datetime
@@ -130,15 +134,17 @@ def _world(spec: WorldSpec, arrivals: list[Arrival]) -> World:
     teller = Teller(spec, Random(f"{spec.seed}:fates"), planner, arrivals)
     calls = _lose_ends(spec, list(teller.calls(arrivals)), Random(f"{spec.seed}:ends"))
     seen = [call.work for call in calls if call.work]
-    works = (*seen, *teller.background_work(arrivals))
+    jobs = plan_jobs(spec, Random(f"{spec.seed}:jobs"))
+    works = (*seen, *teller.background_work(arrivals), *(job.work for job in jobs))
     rows = bill_rows(spec, works, Random(f"{spec.seed}:bill"))
     books = Books(spec, works, rows)
     aborts = judge(spec, calls, books)
+    true_jobs = judge_jobs(jobs, books)
     buckets = books.buckets()
     currencies = sorted({model.currency for model in spec.price_list()})
     return World(
-        spec=spec, calls=tuple(calls), works=works, rows=rows, aborts=aborts, buckets=buckets,
-        lines=write_lines(spec, calls, seen, rows, Random(f"{spec.seed}:lines")),
+        spec=spec, calls=tuple(calls), works=works, rows=rows, aborts=aborts, jobs=true_jobs,
+        buckets=buckets, lines=write_lines(spec, calls, seen, jobs, rows, Random(f"{spec.seed}:lines")),
         totals={c: _totals(c, aborts, buckets, books) for c in currencies},
         as_of=_as_of(spec, works),
     )  # fmt: skip

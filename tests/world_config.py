@@ -4,7 +4,7 @@ from datetime import date
 
 import yaml
 
-from tests.world_spec import APP, BACKEND, BILL, EDGE, HORIZON_MIN, PROVIDER, WorldSpec
+from tests.world_spec import APP, BACKEND, BILL, EDGE, HORIZON_MIN, JOBS, PROVIDER, WorldSpec
 
 PATH = r"/v1/models/(?P<model>[^:/]+):(?P<operation>\w+)"
 FIELDS = {
@@ -51,7 +51,9 @@ def config_text(spec: WorldSpec) -> str:
                 "cached_input_per_mtok": _per_mtok(model.cached_input_nano),
                 "output_per_mtok": _per_mtok(model.output_nano),
             }
+            | class_
             for model in spec.price_list()
+            for class_ in ({}, {"price_class": "batch"})[: 2 if spec.jobs else 1]
         ],
     }  # fmt: skip
     return yaml.safe_dump(config, sort_keys=False, width=110)
@@ -67,9 +69,10 @@ def _sources(spec: WorldSpec) -> list[dict[str, object]]:
             "name": BACKEND, "kind": "cloud-logging-file", "path": "backend/*.jsonl", "provider": PROVIDER,
             "fields": fields,
         },
+        {"name": JOBS, "kind": "cloud-logging-file", "preset": "jobs", "path": "jobs/*.jsonl", "provider": PROVIDER},
         {"name": BILL, "kind": "gcp-billing-file", "path": "billing/*.jsonl"},
     ]  # fmt: skip
-    unwanted = {EDGE: not spec.proxy_share, BILL: spec.bill == "none"}
+    unwanted = {EDGE: not spec.proxy_share, BILL: spec.bill == "none", JOBS: not spec.jobs}
     return [source for source in sources if not unwanted.get(str(source["name"]))]
 
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from tests.world_bill import PICO_PER_NANO, BillRow
 from tests.world_calls import Call, ClientView, ProxyView, Work
+from tests.world_jobs import Job
+from tests.world_jobs import write as write_jobs
 from tests.world_garble import Outcome, Record, dumped, garbled, stump
 from tests.world_spec import (
     APP,
@@ -16,6 +18,7 @@ from tests.world_spec import (
     BILL,
     EDGE,
     HOUR_US,
+    JOBS,
     PROVIDER,
     SECOND_US,
     WorldSpec,
@@ -24,7 +27,7 @@ from tests.world_spec import (
 )  # fmt: skip
 
 LATE_US = 600 * SECOND_US  # after everything else
-PATHS = {APP: "client/{}.jsonl", EDGE: "nginx/{}.json", BACKEND: "backend/{}.jsonl", BILL: "billing/{}.jsonl"}
+PATHS = {APP: "client/{}.jsonl", EDGE: "nginx/{}.json", BACKEND: "backend/{}.jsonl", BILL: "billing/{}.jsonl", JOBS: "jobs/{}.jsonl"}
 
 
 class Line(NamedTuple):
@@ -47,7 +50,9 @@ class Scribe:
         self.late_us = end_us + LATE_US
         self.lines: list[Line] = []
 
-    def add(self, source: str, name: str, at_us: int, record: Record, *, recorded: bool = True) -> None:
+    def add(  # noqa: PLR0913 - what happens to a line depends on all of it
+        self, source: str, name: str, at_us: int, record: Record, *, recorded: bool = True, garbles: bool = True
+    ) -> None:
         """One record of a log: written, or lost (perhaps its stump is there); doubled, late, garbled."""
         spec, rng, text = self.spec, self.rng, dumped(record)
         if not recorded:
@@ -60,7 +65,7 @@ class Scribe:
         self._put(source, name, at_us, text.encode(), "record")
         if rng.random() < spec.doubled_share:
             self._put(source, name, at_us + rng.randrange(60 * SECOND_US), text.encode(), "duplicate")
-        if rng.random() < spec.garbled_share:
+        if garbles and rng.random() < spec.garbled_share:
             self._put(source, name, at_us, *garbled(rng, source, text))
 
     def bill(self, rows: Iterable[BillRow]) -> None:
@@ -83,8 +88,13 @@ class Scribe:
         self.lines.append(Line(at_us, len(self.lines), source, PATHS[source].format(name), data, outcome))
 
 
-def write_lines(
-    spec: WorldSpec, calls: Iterable[Call], works: Iterable[Work], rows: Iterable[BillRow], rng: Random
+def write_lines(  # noqa: PLR0917 - a world is made of these
+    spec: WorldSpec,
+    calls: Iterable[Call],
+    works: Iterable[Work],
+    jobs: Iterable[Job],
+    rows: Iterable[BillRow],
+    rng: Random,
 ) -> tuple[Line, ...]:
     """Every line of the world."""
     works = tuple(works)
@@ -98,6 +108,7 @@ def write_lines(
             scribe.add(EDGE, "access", at_us, _proxy_record(call, call.proxy), recorded=call.proxy.recorded)
         if call.work:
             _work_line(scribe, call.work)
+    write_jobs(spec, jobs, scribe)
     scribe.bill(tuple(rows))
     return scribe.sorted()
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 PROVIDER = "gcp.vertex_ai"
 USAGE_KINDS = ("input", "cached_input", "output", "thinking")
-APP, EDGE, BACKEND, BILL = "app", "edge", "backend", "bill"  # the sources' names
+APP, EDGE, BACKEND, BILL, JOBS = "app", "edge", "backend", "bill", "jobs"  # the sources' names
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
 DAY_US = 24 * HOUR_US
@@ -111,6 +111,9 @@ class WorldSpec:
     late_share: float = 0.0  # of lines: in a file of their own, long after
     garbled_share: float = 0.0  # of lines: a bad or irrelevant one follows; half of the lost leave a stump
     unlogged_share: float = 0.0  # of all calls: as much work again that is billed and that no log shows
+
+    # Batches and long-running operations, of all fates in turn (tests/world_jobs.py).
+    jobs: int = 0
 
     # The bill.
     bill: BillMode = "full"

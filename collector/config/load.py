@@ -39,6 +39,7 @@ PRESETS: Mapping[str, Mapping[str, type[SourceConfig]]] = {
         presets.CLOUD_RUN_REQUESTS: sources.RequestFileSource,
         presets.CLIENT_LOG: sources.ClientLogEntriesFileSource,
         presets.VERTEX_AUDIT: sources.AuditFileSource,
+        presets.JOBS: sources.JobFileSource,
     },
     "cloud-logging": {
         presets.INFERENCE_METADATA: sources.InferenceMetadataSource,
@@ -46,6 +47,7 @@ PRESETS: Mapping[str, Mapping[str, type[SourceConfig]]] = {
         presets.CLOUD_RUN_REQUESTS: sources.RequestSource,
         presets.CLIENT_LOG: sources.ClientLogEntriesSource,
         presets.VERTEX_AUDIT: sources.AuditSource,
+        presets.JOBS: sources.JobSource,
     },
 }
 KINDS_LATER = frozenset({

@@ -1,8 +1,9 @@
 """What an entry of `sources` may say. A source has a place that it is read from and a role in the run.
 
-Places: `FileSource`, `LiveSource`, `TableSource`. Roles: `Observer`, `CompletionLogSource`, `AuditEntries`, the
-bill. What Google writes into Cloud Logging has a role by its `preset`, and one of the first two places. The rooms ask
-for roles and places, never for kinds. The entries of `routes` become the type of the room that uses them.
+Places: `FileSource`, `LiveSource`, `TableSource`. Roles: `Observer`, `CompletionLogSource`, `JobEntries`,
+`AuditEntries`, the bill. What Google writes into Cloud Logging has a role by its `preset`, and one of the first two
+places. The rooms ask for roles and places, never for kinds. The entries of `routes` become the type of the room that
+uses them.
 """
 
 from collections.abc import Mapping
@@ -265,6 +266,74 @@ class AuditEntries(Entries):
     preset: Literal["vertex-audit"]
 
 
+class JobFields(Section):
+    """Where the parts of a job's state stand in an entry that holds the provider's object of the job.
+
+    The defaults are the names of google-genai (BatchJob), of the REST APIs, of openai (Batch) and anthropic
+    (MessageBatch). What entries say of operations and methods stands where Google puts it.
+    """
+
+    blank_is_left_out: ClassVar[bool] = False
+
+    job_id: FieldPaths = field_paths("jsonPayload.name", "jsonPayload.id", "jsonPayload.job_id")
+    state: FieldPaths = field_paths("jsonPayload.state", "jsonPayload.status", "jsonPayload.processing_status")
+    kind: FieldPaths = field_paths("jsonPayload.kind")
+    logged_at: FieldPaths = field_paths("timestamp")
+    created_at: FieldPaths = field_paths("jsonPayload.createTime", "jsonPayload.create_time", "jsonPayload.created_at")
+    ended_at: FieldPaths = field_paths(
+        "jsonPayload.endTime", "jsonPayload.end_time", "jsonPayload.ended_at", "jsonPayload.completed_at",
+        "jsonPayload.cancelled_at", "jsonPayload.failed_at",
+    )  # fmt: skip
+    model: FieldPaths = field_paths("jsonPayload.model")
+    price_class: FieldPaths = field_paths("jsonPayload.price_class")
+    input_tokens: FieldPaths = field_paths("jsonPayload.usage.input_tokens")
+    cached_input_tokens: FieldPaths = field_paths(
+        "jsonPayload.usage.cached_input_tokens", "jsonPayload.usage.input_tokens_details.cached_tokens"
+    )
+    output_tokens: FieldPaths = field_paths("jsonPayload.usage.output_tokens")
+    thinking_tokens: FieldPaths = field_paths(
+        "jsonPayload.usage.thinking_tokens", "jsonPayload.usage.output_tokens_details.reasoning_tokens"
+    )
+    images: FieldPaths = field_paths("jsonPayload.usage.images")
+    requests_total: FieldPaths = field_paths("jsonPayload.request_counts.total")
+    requests_done: FieldPaths = field_paths(
+        "jsonPayload.request_counts.completed", "jsonPayload.request_counts.succeeded",
+        "jsonPayload.completionStats.successfulCount", "jsonPayload.completion_stats.successful_count",
+    )  # fmt: skip
+    requests_failed: FieldPaths = field_paths(
+        "jsonPayload.request_counts.failed", "jsonPayload.request_counts.errored",
+        "jsonPayload.completionStats.failedCount", "jsonPayload.completion_stats.failed_count",
+    )  # fmt: skip
+    requests_left: FieldPaths = field_paths(
+        "jsonPayload.request_counts.canceled", "jsonPayload.completionStats.incompleteCount",
+        "jsonPayload.completion_stats.incomplete_count",
+    )  # fmt: skip
+    account: FieldPaths = field_paths("resource.labels.project_id")
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Self:
+        if not (self.job_id and self.state and self.logged_at):
+            raise ValueError("job_id, state and logged_at need a path each; without them no state of a job can be read")
+        return self
+
+    def paths(self) -> dict[str, tuple[FieldPath, ...]]:
+        """Field -> the paths to try in order; an empty tuple where the log does not have it."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class JobEntries(Entries):
+    """Entries that tell of batches and long-running operations: audit logs, and objects of jobs that were logged."""
+
+    preset: Literal["jobs"]
+    provider: Text = "gcp.vertex_ai"
+    field_paths: JobFields = Field(default=JobFields(), alias="fields")
+
+    @property
+    def fields(self) -> Mapping[str, tuple[FieldPath, ...]]:
+        """Field -> the paths to try in order."""
+        return self.field_paths.paths()
+
+
 class BillSource(SourceConfig):
     """A bill: what was charged, by account, period and SKU."""
 
@@ -319,6 +388,14 @@ class AuditFileSource(AuditEntries, FileSource):
 
 
 class AuditSource(AuditEntries, LiveSource):
+    """The same, live."""
+
+
+class JobFileSource(JobEntries, FileSource):
+    """Entries about jobs, in files."""
+
+
+class JobSource(JobEntries, LiveSource):
     """The same, live."""
 
 

@@ -34,6 +34,11 @@ AMOUNTS = (
     "verdict_touched", "rival_doubt", "rival_extent", "rival_cost", "verdict_drawn", "verdict_changed",
     "verdict_before", "unpriced", "unshareable", "under_billed",
 )  # fmt: skip
+# Where jobs are known, each of these is followed by its twin.
+FOR_JOBS = {
+    "special_assumed_put": "special_job_put", "verdict_touched": "verdict_job_touched", "verdict_drawn": "verdict_job_put",
+}  # fmt: skip
+JOBS = ("job_touched", "job_usage")
 KEEP = (
     "bucket_put", "bucket_current_drop", "bucket_current_put", "verdict_put", "verdict_current_drop",
     "verdict_current_put",
@@ -64,14 +69,25 @@ def cost(
     overrides: Sequence[policies.PolicyOverride],
     configured: Sequence[prices.ConfiguredPrice],
     normalised: Callable[[str], str],
+    *,
+    with_jobs: bool,
 ) -> None:
-    """Draw the touched buckets and verdicts again, as temporary tables; `keep` makes them stand."""
-    dialect.steps(connection, PACKAGE, BILL, values)
+    """Draw the touched buckets and verdicts again, as temporary tables; `keep` makes them stand.
+
+    `with_jobs`: whether the lives of jobs have been drawn; without any, the steps about them are left out.
+    """
+    twins = FOR_JOBS if with_jobs else {}
+    dialect.steps(connection, PACKAGE, BILL + JOBS if with_jobs else BILL, values)
     _register_names(connection, normalised)
     _register_policies(connection, overrides)
-    dialect.steps(connection, PACKAGE, ASSUMED + BUCKETS, values)
+    dialect.steps(connection, PACKAGE, _twinned(ASSUMED + BUCKETS, twins), values)
     _register_prices(connection, values, configured)
-    dialect.steps(connection, PACKAGE, AMOUNTS, values)
+    dialect.steps(connection, PACKAGE, _twinned(AMOUNTS, twins), values)
+
+
+def _twinned(names: Iterable[str], twins: Mapping[str, str]) -> list[str]:
+    """The steps, each followed by its twin if it has one."""
+    return [step for name in names for step in (name, twins.get(name)) if step]
 
 
 def keep(connection: duckdb.DuckDBPyConnection) -> None:

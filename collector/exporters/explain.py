@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from collector.exporters import retry_story
-from collector.exporters.lives import Call, Life, Row, joined_by, lives_of, rows
+from collector.exporters.lives import ROWS_MAX, Call, Life, Row, joined_by, lives_of, rows
 from collector.ledger import dialect
 from collector.money import text_from_nano
 from collector.records import instant_text
@@ -29,6 +29,17 @@ _VERDICT = (
     "verdict", "reason", "evidence", "match_probability", "completion_id", "currency", "basis",
     "share_evidence",
 )  # fmt: skip
+_JOB = (
+    "job_id", "kind", "provider", "account", "model", "service", "observer", "call_id", "state", "status", "is_logged",
+    "was_cancelled", "waits", "reason", "looks", "fetched", "cancel_result", "is_abort", "price_class",
+    "requests_total", "requests_done", "requests_failed", "avoided_by", *_TOKENS,
+)  # fmt: skip
+_JOB_INSTANTS = (
+    "created_at", "started_at", "finished_at", "left_at", "last_look_at", "cancel_requested_at",
+)  # fmt: skip
+_JOB_EVENT = (
+    "source", "event", "call_id", "outcome", "reason", "state", "cancel_outcome", "requests_total", "requests_done",
+)  # fmt: skip
 _AMOUNTS = {
     "cost": "cost_nano", "orphaned_cost": "orphaned_nano", "orphaned_cost_low": "orphaned_low_nano",
     "orphaned_cost_high": "orphaned_high_nano", "avoidable_cost": "avoidable_nano",
@@ -43,7 +54,10 @@ def explained(
     `values` holds now_us and horizon_us; `line_text` reads a source line again.
     """
     dialect.script(connection, "collector.ledger", ["macros"])
-    return [_Teller(connection, values, line_text).life(life) for life in lives_of(connection, wanted)]
+    dialect.script(connection, "collector.exporters", ["job_avoided"])
+    teller = _Teller(connection, values, line_text)
+    jobs = [teller.job(row) for row in rows(connection, "life_job", {"id": wanted, "rows_max": ROWS_MAX})]
+    return jobs + [teller.life(life) for life in lives_of(connection, wanted)]
 
 
 class _Teller:
@@ -63,6 +77,32 @@ class _Teller:
             "horizon_us": self._values["horizon_us"],
             "as_of": instant_text(self._values["now_us"]),
         }
+
+    def job(self, row: Row) -> Document:
+        """Everything about one job: its life, its verdict, and what its work cost."""
+        versions = self._versions_of(row["suspect_no"])
+        standing = versions[-1] if versions and not versions[-1]["retracted"] else None
+        currency = standing["currency"] if standing else None
+        work = {**row, "completion_id": row["job_id"], "currency": currency}
+        known = row["provider"] is not None and row["finished_at_us"] is not None
+        return {
+            "job": {
+                **{name: row[name] for name in _JOB},
+                **{name: _instant(row[f"{name}_us"]) for name in _JOB_INSTANTS},
+                "avoided_cost": _amount(row["avoided_nano"]),
+            },
+            "events": [self._event(event) for event in rows(self._connection, "life_job_event", row)],
+            "calls": [{"observer": row["observer"], "verdict": standing, "versions": versions}],
+            "completion": {
+                "verdict": row["verdict"], "billed": row["billed"], "disputed": row["disputed"],
+                "prices": [_price(one) for one in rows(self._connection, "life_price", work)] if known else [],
+                "bill_shares": [_share(one) for one in rows(self._connection, "life_share", work)] if known else [],
+            },
+            "as_of": instant_text(self._values["now_us"]),
+        }  # fmt: skip
+
+    def _event(self, row: Row) -> Document:
+        return {**{name: row[name] for name in _JOB_EVENT}, **self._line(row)}
 
     def _call(self, call: Call) -> Document:
         first, last = call.first, call.last
@@ -87,16 +127,20 @@ class _Teller:
         at_us = line["at_us"] if "at_us" in line else line["finished_at_us"]
         path = json.loads(line["cursor"])["path"] if line["cursor"] else None
         text = self._line_text(path, line["line_no"]) if path else None
-        if text and not any(line.get(name) and line[name] in text for name in ("call_id", "completion_id")):
+        if text and not any(line.get(name) and line[name] in text for name in ("call_id", "completion_id", "job_id")):
             text = None  # another file stands there now
         place = f"{path}:{line['line_no']}" if path else None
         return {"at": _instant(at_us), "event": line.get("event", "completion"), "place": place, "text": text}
 
     def _versions(self, call: Call) -> list[Document]:
         """Every version of the verdict on this call, the oldest first, and what each changed."""
-        told = {"suspect_nos": [call.first["suspect_no"]], "now_us": self._values["now_us"]}
+        suspect_no = call.first["suspect_no"]
+        return self._versions_of(suspect_no) if suspect_no else []
+
+    def _versions_of(self, suspect_no: int) -> list[Document]:
         versions: list[Document] = []
-        for row in rows(self._connection, "life_version", told) if call.first["suspect_no"] else []:
+        told = {"suspect_nos": [suspect_no], "now_us": self._values["now_us"]}
+        for row in rows(self._connection, "life_version", told):
             version = {"run_id": row["run_id"], "recorded_at": _instant(row["recorded_at_us"])}
             version |= {"retracted": row["retracted"], **{name: row[name] for name in _VERDICT}}
             version |= {name: _amount(row[column]) for name, column in _AMOUNTS.items()}

@@ -27,13 +27,13 @@ PACKAGE = "collector.exporters"
 BATCH_ROWS = 20_000
 ENDLESS_US = (1 << 62) - 1
 
-Name = Literal["verdicts", "reconciliation", "problems", "policies", "retries"]
+Name = Literal["verdicts", "reconciliation", "problems", "policies", "retries", "jobs"]
 Format = Literal["csv", "json", "parquet"]
 Progress = Callable[[int], None]  # rows written so far
 
 _TIMES = frozenset({
     "started_at", "ended_at", "finished_at", "usage_start", "usage_end", "seen_at", "superseded_started_at",
-    "superseded_ended_at",
+    "superseded_ended_at", "created_at", "last_look_at", "left_at", "cancel_requested_at",
 })  # fmt: skip
 
 
@@ -41,7 +41,7 @@ _TIMES = frozenset({
 class Span:
     """Which rows are wanted: from `from_us` on, before `to_us`.
 
-    Verdicts go by `started_at`, buckets by `usage_start`, problems by `seen_at`, retries by the start of the
+    Verdicts and jobs go by `started_at`, buckets by `usage_start`, problems by `seen_at`, retries by the start of the
     superseded attempt; policies have no instant.
     """
 
@@ -124,7 +124,7 @@ def _is_amount(column: str) -> bool:
 
 def _batches(name: Name, connection: duckdb.DuckDBPyConnection, span: Span) -> pa.RecordBatchReader:
     """The rows of one table, computed as they are asked for."""
-    dialect.script(connection, PACKAGE, ["macros"])
+    dialect.script(connection, PACKAGE, ["macros", "job_avoided"])
     text = dialect.sql(PACKAGE, name)
     values = {"from_us": span.from_us, "to_us": span.to_us}
     bound = {key: value for key, value in values.items() if key in dialect.parameter_names(text)}

@@ -4,8 +4,10 @@ Written to be understood at first reading: the outcome first, then what was seen
 what reached the caller, and what it cost. It reads no ledger and rounds no amount.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from collector.exporters import job_telling
 
 Document = dict[str, Any]
 LINE_CHARS_MAX = 160
@@ -35,6 +37,8 @@ _SHARES = {
     "vanished": "the process vanished: nothing that reached it counts as delivered",
     "nothing": "not one byte had arrived: all of it is lost, the input too",
     "assumed": "no completion is logged: policy, prices and what the client counted say it",
+    "fetched": "a log shows that somebody fetched the job's result",
+    "not fetched": "no log shows that anybody fetched the job's result",
     "none": "no log shows who left: nothing is taken as delivered",
 }  # fmt: skip
 
@@ -47,7 +51,7 @@ def told(documents: Sequence[Document], wanted: str) -> str:
     for number, document in enumerate(documents, 1):
         if number > 1:
             lines += ["", ""]
-        lines += _attempt(document)
+        lines += _job(document) if "job" in document else _attempt(document)
     return "\n".join(lines) + "\n"
 
 
@@ -65,6 +69,24 @@ def _attempt(document: Document) -> Iterator[str]:
         yield from _section("What reached the caller", _reached(completion))
         yield from _section("What the price book says", _priced(completion))
         yield from _section("Its share of the bill", _billed(completion))
+    yield from _section("How the verdict came about", _history(document))
+
+
+def _job(document: Document) -> Iterator[str]:
+    """The same for a job, whose life is longer than one call's."""
+    title = job_telling.title(document)
+    yield title
+    yield "=" * len(title)
+    yield from job_telling.outcome(document)
+    verdict, work = document["calls"][0]["verdict"], document["completion"]
+    if verdict:
+        yield from _amounts(verdict)
+        yield from job_telling.saved(document)
+        if work["disputed"]:
+            yield _DISPUTED
+    yield from _section("What was seen (UTC)", _lines((e["at"], job_telling.event_words(e), e) for e in document["events"]))
+    yield from _section("What the price book says", _priced(work))
+    yield from _section("Its share of the bill", _billed(work))
     yield from _section("How the verdict came about", _history(document))
 
 
@@ -193,6 +215,11 @@ def _seen(document: Document) -> Iterator[str]:
             events.append((completion["first_byte_at"], f"{source}: first byte", None))
         words = f"{source}: the backend finished, status {completion['status']}: {_tokens(completion)}"
         events.append((completion["finished_at"], words, completion["line"]))
+    yield from _lines(events)
+
+
+def _lines(events: Iterable[tuple[str, str, Document | None]]) -> Iterator[str]:
+    """Lines of logs in the order of time: when, what they say, where they stand, and how they read."""
     for at, words, line in sorted(events, key=lambda event: event[0]):
         yield f"{at[:-1].replace('T', ' ')}  {words}"
         if line is not None:
@@ -288,13 +315,14 @@ def _reached(completion: Document) -> Iterator[str]:
     if not completion["billed"]:
         yield "Such work is not billed, says its policy (or its provisioned throughput): it costs nothing."
     elif completion["disputed"]:
-        yield "Whether such work is billed is disputed: the low bound takes it as free."
+        yield _DISPUTED
 
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %"
 
 
+_DISPUTED = "Whether such work is billed is disputed: the low bound takes it as free."
 _UNPRICED = ("no price known", "", "", "")
 
 

@@ -5,10 +5,12 @@ SELECT
     match_probability, completion_id, instant_text(finished_at_us) AS finished_at, amount_text(cost_nano) AS cost,
     amount_text(orphaned_nano) AS orphaned_cost, amount_text(orphaned_low_nano) AS orphaned_cost_low,
     amount_text(orphaned_high_nano) AS orphaned_cost_high, amount_text(avoidable_nano) AS avoidable_cost, currency,
-    basis
+    basis, amount_text(avoided_nano) AS avoided_cost
 FROM (
     -- in order before it is text: whole numbers are lighter to sort
-    SELECT * FROM verdict_current
-    WHERE started_at_us >= $from_us AND started_at_us < $to_us
-    ORDER BY started_at_us, call_id, observer
+    SELECT v.*, a.avoided_nano
+    FROM verdict_current AS v
+    LEFT JOIN job_avoided AS a ON a.suspect_no = v.suspect_no
+    WHERE v.started_at_us >= $from_us AND v.started_at_us < $to_us
+    ORDER BY v.started_at_us, v.call_id, v.observer
 )

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from collector.ledger import dialect
+from collector.ledger import dialect, job_events
 from collector.problems import BrokenInvariantError, OperatingError, Problem
 
 PACKAGE = "collector.ledger"
@@ -68,10 +68,11 @@ def take_all(
     kind: str,
     stage: Stage,
     values: Mapping[str, Any],
+    jobs: Stage | None = None,
 ) -> Iterator[Taken]:
     """Take `deliveries` of one source in as records of `kind`, each with its place, and say what became of them.
 
-    `values` holds run_id, now_us and provider. Small pieces wait until enough are together for a commit.
+    `values` holds run_id, now_us and provider. `jobs` makes `job_parsed` of the lines that are no such record. Small pieces wait until enough are together for a commit.
     When the source fails on the way, what had been read by then is kept.
     """
     held: list[Delivery] = []
@@ -81,22 +82,23 @@ def take_all(
             held.append(delivery)
             rows += delivery.table.num_rows
             if rows >= ROWS_PER_COMMIT:
-                yield _commit(connection, held, kind, stage, values)
+                yield _commit(connection, held, kind, stage, values, jobs)
                 held, rows = [], 0
     except (OSError, OperatingError):
         if held:
-            yield _commit(connection, held, kind, stage, values)
+            yield _commit(connection, held, kind, stage, values, jobs)
         raise
     if held:
-        yield _commit(connection, held, kind, stage, values)
+        yield _commit(connection, held, kind, stage, values, jobs)
 
 
-def _commit(
+def _commit(  # noqa: PLR0917 - one call a piece, and tests stand in for it
     connection: duckdb.DuckDBPyConnection,
     held: Sequence[Delivery],
     kind: str,
     stage: Stage,
     values: Mapping[str, Any],
+    jobs: Stage | None = None,
 ) -> Taken:
     """One transaction: the records that are new, the problems, the counters, and every file's place."""
     source = held[0].source
@@ -109,7 +111,7 @@ def _commit(
     try:
         for problem in (problem for delivery in held for problem in delivery.problems):
             _note(connection, problem, bound)
-        taken = _take(connection, held, kind, stage, bound)
+        taken = _take(connection, held, kind, stage, bound, jobs)
         check_counts(held, taken)
         set_progress(connection, "batch_id", batch_id)
         for delivery in held:
@@ -124,16 +126,18 @@ def _commit(
     return taken
 
 
-def _take(
+def _take(  # noqa: PLR0917 - as above
     connection: duckdb.DuckDBPyConnection,
     held: Sequence[Delivery],
     kind: str,
     stage: Stage,
     bound: Mapping[str, Any],
+    jobs: Stage | None,
 ) -> Taken:
     """From lines to records: the quick way for lines whose key stands once, the careful one for the others."""
     lines = sum(delivery.table.num_rows for delivery in held)
     records = repeated = conflicts = invalid = 0
+    told = job_events.NONE
     if lines:
         stage(connection)
         if kind == "billing_line":
@@ -142,7 +146,9 @@ def _take(
         else:
             aside = dialect.count(connection, PACKAGE, "set_aside") > 0
             records = dialect.count(connection, PACKAGE, f"insert_{'others' if aside else 'new'}_{kind}", bound)
-            invalid = _invalid(connection, kind, stage, bound) if records < lines else 0
+            if records < lines:
+                invalid = _invalid(connection, kind, stage, bound)
+                told = job_events.take(connection, jobs, bound)
             repeating, taken_back = _repeating(connection, held, kind, bound, aside=aside)
             if repeating is not None:
                 connection.register("line_batch", repeating)
@@ -150,10 +156,10 @@ def _take(
                 more, repeated, conflicts = _carefully(connection, kind, bound)
                 records += more - taken_back
     return Taken(
-        new=records,
-        duplicate=repeated - conflicts,
-        problem=invalid + conflicts + sum(delivery.line_problems for delivery in held),
-        ignored=lines - records - repeated - invalid + sum(delivery.blank for delivery in held),
+        new=records + told.new,
+        duplicate=repeated - conflicts + told.duplicate,
+        problem=invalid + conflicts + told.problem + sum(delivery.line_problems for delivery in held),
+        ignored=lines - records - repeated - invalid - told.lines + sum(delivery.blank for delivery in held),
     )
 
 

@@ -9,6 +9,10 @@ SELECT * FROM main.retry_link
 WHERE recorded_at_us <= getvariable('now_us')
 QUALIFY row_number() OVER (PARTITION BY suspect_no ORDER BY run_id DESC) = 1;
 DELETE FROM temp.retry_current WHERE retracted;
+CREATE OR REPLACE TEMP TABLE job_current AS
+SELECT * FROM main.job
+WHERE recorded_at_us <= getvariable('now_us')
+QUALIFY row_number() OVER (PARTITION BY job_no ORDER BY run_id DESC) = 1;
 CREATE OR REPLACE TEMP TABLE bucket_current AS
 SELECT * FROM main.bucket
 WHERE recorded_at_us <= getvariable('now_us')

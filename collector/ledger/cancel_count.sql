@@ -5,7 +5,8 @@ WITH
 abort AS (
     SELECT observer, provider, model, stream, verdict, finished_at_us - ended_at_us AS overrun_us
     FROM verdict_current
-    WHERE money_row AND reason IN ('interrupt', 'cancelled', 'timeout', 'disconnect', 'vanished')
+    -- that a job is cancelled on request says nothing about dropped connections
+    WHERE money_row AND suspect_no > 0 AND reason IN ('interrupt', 'cancelled', 'timeout', 'disconnect', 'vanished')
         AND (verdict = 'unmatched' OR (verdict IN ('cut_short', 'orphaned') AND evidence IN ('exact', 'probable')))
         AND provider IS NOT NULL
         AND started_at_us > $now_us - 2592000000000 AND started_at_us <= $now_us

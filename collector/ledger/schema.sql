@@ -29,6 +29,17 @@ CREATE TABLE IF NOT EXISTS backend_completion (
     price_class VARCHAR, log_name VARCHAR, insert_id VARCHAR, file_id BIGINT, line_no BIGINT, batch_id BIGINT
 );
 
+-- One row per line that tells of a job (a batch, a long-running operation): of its waiter, its cancel or its state.
+-- job_key is the job's name without the project and the place, which logs spell in different ways.
+CREATE TABLE IF NOT EXISTS job_event (
+    source VARCHAR, event_key VARCHAR, job_key VARCHAR, job_id VARCHAR, event VARCHAR, at_us BIGINT,
+    logged_at_us BIGINT, created_at_us BIGINT, call_id VARCHAR, provider VARCHAR, account VARCHAR, model VARCHAR,
+    kind VARCHAR, service VARCHAR, process VARCHAR, outcome VARCHAR, reason VARCHAR, state VARCHAR, status VARCHAR,
+    cancel_outcome VARCHAR, price_class VARCHAR, input_tokens BIGINT, cached_input_tokens BIGINT,
+    output_tokens BIGINT, thinking_tokens BIGINT, images BIGINT, requests_total BIGINT, requests_done BIGINT,
+    requests_failed BIGINT, file_id BIGINT, line_no BIGINT, batch_id BIGINT
+);
+
 -- One row per row of a bill as delivered; counts is false for a row that another delivery had already brought.
 CREATE TABLE IF NOT EXISTS billing_line (
     source VARCHAR, provider VARCHAR, account VARCHAR, service VARCHAR, sku VARCHAR, model VARCHAR,
@@ -70,6 +81,19 @@ CREATE TABLE IF NOT EXISTS bucket (
     orphaned_nano HUGEINT, cut_short_nano HUGEINT, failed_nano HUGEINT, unattributed_nano HUGEINT,
     estimated_nano HUGEINT, estimated_orphaned_nano HUGEINT, estimated_cut_short_nano HUGEINT,
     estimated_failed_nano HUGEINT, settled BOOLEAN
+);
+
+-- One row per version of a job's life; the newest run's version holds. status: how it ended (ok, cancelled, error; NULL:
+-- not known to have ended). left_at_us: when the last waiter left, or its cancel was asked for (NULL: not known).
+CREATE TABLE IF NOT EXISTS job (
+    run_id BIGINT, recorded_at_us BIGINT, job_no BIGINT, job_key VARCHAR, job_id VARCHAR, kind VARCHAR,
+    provider VARCHAR, account VARCHAR, model VARCHAR, service VARCHAR, observer VARCHAR, call_id VARCHAR,
+    process VARCHAR, created_at_us BIGINT, started_at_us BIGINT, finished_at_us BIGINT, state VARCHAR, status VARCHAR,
+    is_logged BOOLEAN, was_cancelled BOOLEAN, waits BIGINT, left_at_us BIGINT, reason VARCHAR, looks BIGINT,
+    last_look_at_us BIGINT, fetched BOOLEAN, cancel_requested_at_us BIGINT, cancel_result VARCHAR, is_abort BOOLEAN,
+    price_class VARCHAR, input_tokens BIGINT, cached_input_tokens BIGINT, output_tokens BIGINT,
+    thinking_tokens BIGINT, images BIGINT, requests_total BIGINT, requests_done BIGINT, requests_failed BIGINT,
+    due_at_us BIGINT
 );
 
 -- One row per change of a counter in one run; their sum is the counter.
@@ -169,6 +193,7 @@ CREATE TABLE IF NOT EXISTS usage_slot (
 
 CREATE TABLE IF NOT EXISTS verdict_current AS SELECT * FROM verdict LIMIT 0;
 CREATE TABLE IF NOT EXISTS bucket_current AS SELECT * FROM bucket LIMIT 0;
+CREATE TABLE IF NOT EXISTS job_current AS SELECT * FROM job LIMIT 0;
 
 -- One row per attempt that the counters have counted, and what they hold for it.
 CREATE TABLE IF NOT EXISTS counted (

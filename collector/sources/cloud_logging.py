@@ -29,7 +29,7 @@ FIELDS = (
     "finished_at", "latency", "first_byte_at", "input_tokens", "cached_input_tokens", "output_tokens",
     "thinking_tokens", "images", "price_class", "account",
 )  # fmt: skip
-_VIEW = "CREATE OR REPLACE TEMP VIEW completion_field AS "
+_VIEWS = {name: f"CREATE OR REPLACE TEMP VIEW {name} AS " for name in ("completion_field", "job_field")}
 _PARSE = "CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, getvariable('field_shape'))) END"
 
 
@@ -38,6 +38,17 @@ def stage(connection: duckdb.DuckDBPyConnection, provider: str, fields: Mapping[
     places = {name: list(fields.get(name, ())) for name in FIELDS}
     places["log_name"] = [("logName",)]
     places["insert_id"] = [("insertId",)]
+    choose_fields(connection, "completion_field", provider, places)
+    dialect.script(connection, PACKAGE, ["completion", "completion_view"])
+
+
+def choose_fields(
+    connection: duckdb.DuckDBPyConnection, view: str, provider: str, places: Mapping[str, Sequence[Path]]
+) -> None:
+    """Make the view of that name: one row per line of the batch, with the text at the first present of each `places`.
+
+    Also told, as variables: the provider, and whether its token counts include one another.
+    """
     counting = token_counts.dialect(provider, None)
     dialect.set_variables(connection, {
         "provider": provider,
@@ -51,8 +62,7 @@ def stage(connection: duckdb.DuckDBPyConnection, provider: str, fields: Mapping[
     chosen = [_first(places[name]).alias(name) for name in places]
     entry = SQLExpression("v IS NOT NULL").alias("is_object")
     field = lines.select(ColumnExpression("file_id"), ColumnExpression("line_no"), entry, *chosen)
-    connection.execute(_VIEW + field.sql_query())
-    dialect.script(connection, PACKAGE, ["completion", "completion_view"])
+    connection.execute(_VIEWS[view] + field.sql_query())
 
 
 def _shape(paths: Any) -> dict[str, Any]:

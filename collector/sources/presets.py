@@ -10,6 +10,7 @@ from typing import Final
 CLIENT_LOG: Final = "client-log"
 CLOUD_RUN_REQUESTS: Final = "cloud-run-requests"
 HTTP_LOAD_BALANCER: Final = "http-load-balancer"
+JOBS: Final = "jobs"
 INFERENCE_METADATA: Final = "vertex-inference-metadata"
 VERTEX_AUDIT: Final = "vertex-audit"
 
@@ -17,6 +18,11 @@ VERTEX_AUDIT: Final = "vertex-audit"
 # Source: cloud.google.com/logging/docs/view/logging-query-language.
 FILTERS: Mapping[str, str] = {
     CLIENT_LOG: ('(jsonPayload.event=("started" OR "ended") AND jsonPayload.call_id:*) OR textPayload:"\\"call_id\\""'),
+    # An audit entry of a job or of its operation, and an object of a job that an application has logged.
+    JOBS: (
+        'operation.id:* OR protoPayload.methodName:("BatchPredictionJob" OR "PredictOperation" OR "Operations." OR '
+        '"GenerateContentBatch") OR jsonPayload.state:* OR jsonPayload.status:* OR jsonPayload.processing_status:*'
+    ),
     CLOUD_RUN_REQUESTS: (
         'resource.type="cloud_run_revision" AND log_id("run.googleapis.com/requests") AND '
         'httpRequest.requestMethod=("POST" OR "PUT")'

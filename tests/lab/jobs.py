@@ -1,10 +1,12 @@
 """Jobs at the simulated provider: batches and long-running operations, as the Gemini API and Vertex AI have them.
 
-A request comes in by its path, what the provider answers goes out. A job runs until somebody cancels it or the
-lab says that its time is up; nobody's leaving stops it. Shapes: ai.google.dev/api/batch-api, google.longrunning.
+A request comes in by its path, what the provider answers goes out, and what it logs of the job stays. A job runs until
+somebody cancels it or the lab says that its time is up; nobody's leaving stops it. Shapes: ai.google.dev/api/batch-api,
+google.longrunning.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,7 +14,7 @@ Json = dict[str, Any]
 Kind = Literal["batch", "operation"]
 Manner = Literal["heeds", "is_done", "goes_on"]
 
-LOOKS = 2  # after which its waiter is known to be waiting
+LOOKS = 2  # that are answered; the next waits for its answer until its waiter has left
 PARTS = 3  # of the work; one is done when its waiter leaves
 _FILING = (":batchGenerateContent", ":predictLongRunning")
 _PUBLISHED = "projects/acme-prod/locations/us-central1/publishers/google/models"
@@ -21,39 +23,63 @@ BATCH_MODEL, VIDEO_MODEL = "gemini-3.5-flash", "veo-3.1-generate-preview"
 
 @dataclass
 class Job:
-    """One job. `manner`: what it does when it is cancelled: ends, has ended already, or completes after all."""
+    """One job. `manner`: what it does when it is cancelled: ends, has ended already, or completes after all.
+
+    Instants in microseconds since 1970, by the provider's clock.
+    """
 
     kind: Kind
     manner: Manner
     state: str = "RUNNING"
     parts_done: int = 1
-    cancels: int = 0
-    looks: int = 0
-    polled: asyncio.Event = field(default_factory=asyncio.Event)
+    filed_us: int = 0
+    ended_us: int = 0
+    looked_us: list[int] = field(default_factory=list)
+    cancelled_us: list[int] = field(default_factory=list)
+    waited_for: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def run_on(self) -> None:
+    @property
+    def cancels(self) -> int:
+        """How often its end was asked for."""
+        return len(self.cancelled_us)
+
+    def run_on(self, at_us: int | None = None) -> None:
         """Its time is up: what was not cancelled is done."""
         if self.state == "RUNNING":
-            self.state, self.parts_done = "SUCCEEDED", PARTS
+            self._end("SUCCEEDED", PARTS, at_us)
+
+    def leave(self) -> None:
+        """Its waiter is on its way out: no look is held up any more."""
+        self.left.set()
 
     def cancel(self) -> None:
         """Somebody asks for its end. The answer says nothing; what comes of it the next look shows."""
-        self.cancels += 1
+        self.cancelled_us.append(_now_us())
         if self.manner == "is_done":
-            self.run_on()
+            self.run_on(self.looked_us[-1] + 1)  # it ended behind the last look that was answered
         else:
             self.state = "CANCELLING"
 
-    def look(self) -> str:
-        """Its state, as whoever asks is told: a cancel shows one look later."""
-        self.looks += 1
-        if self.looks == LOOKS:
-            self.polled.set()
+    async def look(self) -> str:
+        """Its state, as whoever asks is told: a cancel shows one look later.
+
+        Once its waiter is known to wait, a look is held up: a Ctrl-C then meets a process that sleeps in a read. One
+        that meets the taking in of an answer may be swallowed there, and the script would poll on for ever.
+        """
+        if len(self.looked_us) >= LOOKS and not self.left.is_set():
+            self.waited_for.set()
+            await self.left.wait()
+            return "RUNNING"
+        self.looked_us.append(_now_us())
         if self.state != "CANCELLING":
             return self.state
         heeds = self.manner == "heeds"
-        self.state, self.parts_done = ("CANCELLED", self.parts_done) if heeds else ("SUCCEEDED", PARTS)
+        self._end("CANCELLED" if heeds else "SUCCEEDED", self.parts_done if heeds else PARTS)
         return "RUNNING"
+
+    def _end(self, state: str, parts_done: int, at_us: int | None = None) -> None:
+        self.state, self.parts_done, self.ended_us = state, parts_done, at_us or _now_us()
 
 
 class Jobs:
@@ -67,7 +93,7 @@ class Jobs:
         self.known[name] = job = Job(kind, manner)
         return job
 
-    def answer(self, path: str) -> Json | None:
+    async def answer(self, path: str) -> Json | None:
         """The answer to a request about a job; None: it is about none. What is no filing and no cancel is a look."""
         name, _, rest = path.lstrip("/").partition("/")
         job = self.known.get(name)
@@ -76,8 +102,16 @@ class Jobs:
         if rest.endswith(":cancel"):
             job.cancel()
             return {}
-        told = "RUNNING" if rest.endswith(_FILING) else job.look()
+        if rest.endswith(_FILING):
+            job.filed_us = _now_us()
+            told = "RUNNING"
+        else:
+            told = await job.look()
         return _batch(name, told) if job.kind == "batch" else _operation(name, told)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def _batch(name: str, state: str) -> Json:
@@ -85,8 +119,13 @@ def _batch(name: str, state: str) -> Json:
     return {"name": told["name"], "metadata": {"@type": "type.googleapis.com/GenerateContentBatch", **told}}
 
 
+def operation_id(name: str) -> str:
+    """An operation's name, as the caller is told it."""
+    return f"{_PUBLISHED}/{VIDEO_MODEL}/operations/{name}"
+
+
 def _operation(name: str, state: str) -> Json:
-    told: Json = {"name": f"{_PUBLISHED}/{VIDEO_MODEL}/operations/{name}"}
+    told: Json = {"name": operation_id(name)}
     if state == "SUCCEEDED":
         return {**told, "done": True, "response": {"generateVideoResponse": {"generatedSamples": []}}}
     if state == "CANCELLED":

@@ -69,7 +69,7 @@ class Service:
         """One connection; it carries one request."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             path, headers = await _request(reader)
-            told = self.jobs.answer(path.partition("?")[0])
+            told = await self.jobs.answer(path.partition("?")[0])
             work = self.works.get(path.lstrip("/").partition("/")[0])
             if told is not None:
                 writer.write(_whole(json.dumps(told).encode()))

@@ -6,16 +6,17 @@ Real google-genai, real nginx, real signals. A job's work is billed by the part;
 import asyncio
 import os
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import pytest
 
-from tests.lab import books, collecting
-from tests.lab.books import HOUR_US
+from tests.lab import books, collecting, job_books
 from tests.lab.cells import Setting
+from tests.lab.collecting import Row
 from tests.lab.edge import nginx
 from tests.lab.jobs import PARTS, Job, Kind, Manner
 from tests.lab.outcome import Line, lines
@@ -24,13 +25,13 @@ from tests.lab.service import Service, now_us, serving
 from tests.lab.stage import ROOT, STEP_SECONDS_MAX, environment, process, watched
 from tests.tools import need
 
-# On a machine under heavy load a case once waited for more than a minute; why is not known yet.
-_WANTED = "ORPHANED_LAB_JOBS"
-_TOLD = f"JOBS OF THE LAB WERE NOT TRIED: one case once timed out under load, cause unknown; set ${_WANTED}=1 to try"
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not os.environ.get(_WANTED), reason=_TOLD)]
+pytestmark = pytest.mark.slow
 
+# A script loads google-genai before its first poll: a second of work that took 13 s on a machine shared by nine
+# programs, times those that start at once. That is no step of the story, and has a bound of its own.
+START_SECONDS_MAX = 300.0
 AT_ONCE = 3
-PART_COST = Decimal("0.25")
+MANNERS: tuple[Manner, ...] = get_args(Manner)
 Fate = Literal["cancelled", "ran on"]
 
 
@@ -38,7 +39,7 @@ Fate = Literal["cancelled", "ran on"]
 class Case:
     """A script that waits for a job, how it is left, and what must come of it.
 
-    `told`: what the client says of its cancel.
+    `told`: what the client says of its cancel; `result`: what the collector makes of it with the provider's log.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Case:
     manner: Manner
     fate: Fate
     told: str | None
+    result: str | None
 
     @property
     def name(self) -> str:
@@ -60,14 +62,14 @@ CASES = [
         case
         for kind in ("batch", "operation")
         for case in (
-            Case(kind, True, signal.SIGINT, "heeds", "cancelled", "confirmed"),
-            Case(kind, True, signal.SIGTERM, "heeds", "cancelled", "confirmed"),
-            Case(kind, True, signal.SIGKILL, "heeds", "ran on", None),
-            Case(kind, False, signal.SIGINT, "heeds", "ran on", None),
+            Case(kind, True, signal.SIGINT, "heeds", "cancelled", "confirmed", "honoured"),
+            Case(kind, True, signal.SIGTERM, "heeds", "cancelled", "confirmed", "honoured"),
+            Case(kind, True, signal.SIGKILL, "heeds", "ran on", None, None),
+            Case(kind, False, signal.SIGINT, "heeds", "ran on", None, None),
         )
     ),
-    Case("batch", True, signal.SIGINT, "is_done", "ran on", "too_late"),
-    Case("batch", True, signal.SIGINT, "goes_on", "ran on", "too_late"),
+    Case("batch", True, signal.SIGINT, "is_done", "ran on", "too_late", "too_late"),
+    Case("batch", True, signal.SIGINT, "goes_on", "ran on", "too_late", "completed_after_all"),
 ]
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -102,17 +104,15 @@ def waited(room: Path) -> dict[str, Waited]:
 def collected(room: Path, waited: dict[str, Waited]) -> Path:
     """The room after the bill has come and the collector has read it all."""
     at_us = now_us()
-    parts = parts_of(waited)
-    row = books.charged("gcp.gemini", "Veo 3 and Batch, by the part", at_us // HOUR_US, parts, str(parts * PART_COST))
-    books.write_lines(room / books.BILL, [row])
-    books.write_config(room)
-    collecting.collect(room, at_us, "verdicts", "reconciliation")
+    job_books.write(room, {name: one.job for name, one in waited.items()}, at_us)
+    collecting.collect(room, at_us, "verdicts", "reconciliation", "jobs", "problems")
     return room
 
 
-def parts_of(waited: dict[str, Waited]) -> int:
-    """The parts of all work that was done."""
-    return sum(one.job.parts_done for one in waited.values())
+@pytest.fixture(scope="module")
+def known(collected: Path) -> dict[str, Row]:
+    """What `export jobs` says, by the name of the case."""
+    return {row["job_id"].rpartition("/")[2]: row for row in collecting.rows(collected, "jobs")}
 
 
 async def play(room: Path) -> dict[str, Waited]:
@@ -146,9 +146,10 @@ async def _wait(room: Path, case: Case, service: Service, port: int) -> Waited:
     errors = os.open(room / f"{case.name}.txt", os.O_WRONLY | os.O_CREAT)
     try:
         async with process(*command, cwd=ROOT, env=environment(room), stderr=errors) as started:
-            await asyncio.wait_for(job.polled.wait(), STEP_SECONDS_MAX)
+            await asyncio.wait_for(job.waited_for.wait(), START_SECONDS_MAX)
             await asyncio.wait_for(asleep(started.pid), STEP_SECONDS_MAX)
             started.send_signal(case.how)
+            job.leave()
             code = await asyncio.wait_for(started.wait(), STEP_SECONDS_MAX)
     finally:
         os.close(errors)
@@ -180,17 +181,53 @@ def test_what_the_client_logged(case: Case, waited: dict[str, Waited]) -> None:
 
 
 def test_the_bill_has_it(collected: Path, waited: dict[str, Waited]) -> None:
-    """What jobs cost is on the bill, and unattributed: no log of completions shows them."""
+    """The books hold what the bill does: what the log of jobs shows is lost, and what it shows no usage of is open."""
     rows = collecting.rows(collected, "reconciliation")
-    cost = parts_of(waited) * PART_COST
-    found = [(Decimal(row["billed_cost"]), Decimal(row["unattributed_cost"])) for row in rows]
-    assert found == [(cost, cost)]
+    lost = {row["usage"]: row for row in rows if row["model"]}
+    batches = [one.job for one in waited.values() if one.job.kind == "batch"]
+    assert sum(Decimal(row["billed_cost"]) for row in lost.values()) == books_decimal(map(job_books.cost_nano, batches))
+    assert all(Decimal(row["delivered_cost"]) == Decimal(row["unattributed_cost"]) == 0 for row in lost.values())
+    assert [row["unattributed_cost"] for row in rows if not row["model"]] == [job_books.VIDEO_COST]
+    assert collecting.rows(collected, "problems") == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 4, item 5: the collector does not read operations and jobs yet"
-)
-def test_jobs_have_verdicts(collected: Path) -> None:
-    """A job whose waiter left is orphaned, and one that was cancelled for it is cut short."""
-    found: set[Any] = {row["verdict"] for row in collecting.rows(collected, "verdicts")}
-    assert found == {"orphaned", "cut_short"}
+@each
+def test_verdict_of_the_job(case: Case, collected: Path, known: dict[str, Row]) -> None:
+    """A job whose waiter left is orphaned, whoever saw him wait; one that was cancelled for it is cut short."""
+    verdicts = {row["completion_id"].rpartition("/")[2]: row for row in collecting.rows(collected, "verdicts")}
+    row = verdicts[case.name]
+    assert set(verdicts) == {one.name for one in CASES}
+    assert row["verdict"] == ("cut_short" if case.fate == "cancelled" else "orphaned")
+    assert (row["evidence"], row["observer"]) == ("exact", "app" if case.guarded else "jobs")
+    left_unseen = case.how is signal.SIGKILL or not case.guarded
+    assert row["reason"] == ("vanished" if left_unseen else "interrupt")
+    assert known[case.name]["cancel_result"] == case.result
+
+
+@each
+def test_money_of_the_job(case: Case, waited: dict[str, Waited], known: dict[str, Row]) -> None:
+    """All that was done is lost, to the nano-unit; what the cancel saved is an estimate; no usage: cost unknown."""
+    job, row = waited[case.name].job, known[case.name]
+    if case.kind == "operation":
+        assert (row["cost"], row["orphaned_cost"], row["basis"]) == (None, None, None)
+        return
+    cost = books_decimal([job_books.cost_nano(job)])
+    assert (Decimal(row["cost"]), Decimal(row["orphaned_cost"]), row["basis"]) == (cost, cost, "billed")
+    saved = {"honoured": cost * (PARTS - 1), None: None}.get(case.result, Decimal(0))
+    found = row["avoided_cost"]
+    assert (None if found is None else Decimal(found)) == saved
+    assert row["avoided_by"] == {"honoured": "requests", None: None}.get(case.result, "nothing")
+
+
+def test_a_person_understands(collected: Path) -> None:
+    """`explain` tells apart a cancel that came too late and one that the job outlived."""
+    told = {manner: collecting.orphaned(collected, "explain", f"batch-guarded-sigint-{manner}") for manner in MANNERS}
+    assert "It came too late: the job had ended already" in told["is_done"]
+    assert "The job went on all the same and completed" in told["goes_on"]
+    assert "The provider stopped the job" in told["heeds"]
+    assert "an estimate (1 of 3 requests were done" in told["heeds"]
+
+
+def books_decimal(nano: Iterable[int]) -> Decimal:
+    """So many nano-units in whole units."""
+    return Decimal(books.decimal(sum(nano)))
