@@ -7,14 +7,16 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-Manner = Literal["holds", "holds midway", "answers", "refuses", "drops"]
+Manner = Literal["holds", "holds midway", "answers", "answers late", "refuses", "drops"]
 SECONDS_MAX = 20.0
-BODY = b'{"usageMetadata": {}}'
+LATE_SECONDS = 1.5
+BODY = b'{"usageMetadata": {"promptTokenCount": 40, "candidatesTokenCount": 90, "thoughtsTokenCount": 10}}'
 
 
 @dataclass
@@ -78,6 +80,11 @@ def _whole(talk: socket.socket) -> None:
     talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY))
 
 
+def _late(talk: socket.socket) -> None:
+    time.sleep(LATE_SECONDS)
+    _whole(talk)
+
+
 def _half(talk: socket.socket) -> None:
     talk.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
 
@@ -91,7 +98,7 @@ def _nothing(_talk: socket.socket) -> None:
 
 
 _ANSWERS = {
-    "holds": _nothing, "holds midway": _half, "answers": _whole, "refuses": _refusal, "drops": _nothing,
+    "holds": _nothing, "holds midway": _half, "answers": _whole, "answers late": _late, "refuses": _refusal, "drops": _nothing,
 }  # fmt: skip
 
 

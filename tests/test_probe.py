@@ -22,16 +22,18 @@ from collector import cli
 from collector.config import load
 from collector.costing.contradictions import interval
 from collector.costing.policies import Policy, policies_from_toml, toml_from_policy
-from collector.probe import measured
+from collector.probe import billing, measured
 from collector.probe.call import call
 from collector.probe.judging import Fate, Judged, Looked
 from collector.probe.plan import Cell, Mode, Way, cells, instant, steps
 from collector.probe.room import About, Made
 from collector.probe.shares import findings
 from collector.probe.target import header, target, url_of
+from collector.probe.used import Used, used
 from collector.probe.worst import Budget, Market, bound_of, worst_nano
 from collector.problems import UsageError
 from tests.helpers import T0_US
+from tests.lab import books
 from tests.probe_server import Endpoint, endpoint
 
 NOBODY = "http://127.0.0.1:9/v1beta/models/gemini-3.5-flash:generateContent"
@@ -155,7 +157,12 @@ def test_the_budget_is_a_hard_limit(budget: tuple[str, str], room: Path) -> None
 
 def test_a_guard_that_is_gone_is_missed(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a budget that says yes to all, the fourth call is made: the test above would see it."""
-    monkeypatch.setattr(Budget, "take", lambda self, _nano: bool(setattr(self, "calls", self.calls + 1)) or True)
+
+    def generous(budget: Budget, _nano: int | None) -> bool:
+        budget.calls += 1
+        return True
+
+    monkeypatch.setattr(Budget, "take", generous)
     with endpoint("answers", "holds") as served:
         orphaned(*arguments(room, url=served.url, budget=("3", "1")))
         served.wait_for_ends(4)
@@ -299,7 +306,15 @@ def test_ctrl_c_ends_it_cleanly(room: Path) -> None:
 # What it makes of it ------------------------------------------------------------------------------------------
 
 
-def looked(*fates: tuple[str, str, Fate], tokens: int | None = None, control: int = 100) -> Looked:
+Told = tuple[str, str, Fate]  # how and when a call was left, and what became of it
+
+
+def left(fate: Fate, count: int, way: str = "fin", at: str = "1s") -> list[Told]:
+    """So many calls of that fate."""
+    return [(way, at, fate)] * count
+
+
+def looked(*fates: Told, tokens: int | None = None, control: int = 100) -> Looked:
     """Unary calls with these ways, instants and fates."""
     judged = [
         Judged(Made(f"c{n}", "unary", Cell("unary", "rst" if way == "rst" else "fin", instant(at)), "aborted"), fate,
@@ -312,18 +327,18 @@ def looked(*fates: tuple[str, str, Fate], tokens: int | None = None, control: in
 @pytest.mark.parametrize(
     ("fates", "runs_on"),
     [
-        ([("fin", "1s", "ran on")] * 3, "yes"),
-        ([("fin", "1s", "stopped")] * 3, "no"),
-        ([("fin", "1s", "ran on")] * 2, "unclear"),
-        ([("fin", "1s", "ran on")] * 3 + [("fin", "2s", "stopped")] * 3, "disputed"),
-        ([("fin", "1s", "ran on")] * 3 + [("fin", "1s", "stopped")] * 3, "unclear"),
-        ([("fin", "1s", "ran on")] * 3 + [("fin", "1s", "no trace")] * 3, "unclear"),
-        ([("fin", "1s", "stopped")] * 9 + [("fin", "1s", "no trace")] * 3, "no"),
-        ([("fin", "1s", "pending")] * 3, "unclear"),
-        ([("fin", "1s", "too late")] * 9 + [("fin", "1s", "failed")] * 9, "unclear"),
+        (left("ran on", 3), "yes"),
+        (left("stopped", 3), "no"),
+        (left("ran on", 2), "unclear"),
+        (left("ran on", 3) + left("stopped", 3, "fin", "2s"), "disputed"),
+        (left("ran on", 3) + left("stopped", 3), "unclear"),
+        (left("ran on", 3) + left("no trace", 3), "unclear"),
+        (left("stopped", 9) + left("no trace", 3), "no"),
+        (left("pending", 3), "unclear"),
+        (left("too late", 9) + left("failed", 9), "unclear"),
     ],
 )
-def test_what_the_fates_come_to(fates: list[tuple[str, str, Fate]], runs_on: str) -> None:
+def test_what_the_fates_come_to(fates: list[Told], runs_on: str) -> None:
     """Yes or no only where the whole interval says so; what left no trace may be either; other fates say nothing."""
     (found,) = findings(looked(*fates))
     assert found.runs_on == runs_on
@@ -338,9 +353,9 @@ def test_what_the_fates_come_to(fates: list[tuple[str, str, Fate]], runs_on: str
 
 def test_a_log_that_calls_cut_work_whole_is_doubted() -> None:
     """Work that is logged as whole with half of a control's output makes no policy, and is told."""
-    (found,) = findings(looked(*[("fin", "1s", "ran on")] * 5, tokens=20))  # type: ignore[list-item]
+    (found,) = findings(looked(*left("ran on", 5), tokens=20))
     assert (found.runs_on, "20 tokens (median) where a control's is 100" in found.doubt) == ("unclear", True)
-    (found,) = findings(looked(*[("fin", "1s", "ran on")] * 5, tokens=90))  # type: ignore[list-item]
+    (found,) = findings(looked(*left("ran on", 5), tokens=90))
     assert (found.runs_on, found.doubt) == ("yes", "")
 
 
@@ -357,10 +372,75 @@ def test_controls_come_first_and_cells_in_turn() -> None:
         instant("soon")
 
 
+# The bill -----------------------------------------------------------------------------------------------------
+
+
+@given(st.data())
+def test_the_range_of_the_bill_holds_the_truth(data: st.DataObject) -> None:
+    """Whatever ran on, and whatever the others had made when they were stopped: the truth lies within the range."""
+    sizes = data.draw(st.lists(st.integers(50, 100), min_size=1, max_size=9))
+    parts = [data.draw(st.floats(0, 1)) for _ in sizes]
+    on = [data.draw(st.booleans()) for _ in sizes]
+    made = (size if runs else int(size * part) for size, part, runs in zip(sizes, parts, on, strict=True))
+    low, high = billing.ran_on(sum(made), 50, 100, parts)
+    assert 0 <= low <= sum(on) <= high <= len(sizes)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            b'{"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 7, "thoughtsTokenCount": 2}}',
+            (5, 9, None),
+        ),
+        (
+            b'{"usageMetadata": {"promptTokenCount": 5}}\n{"candidatesTokenCount": 3}{"candidatesTokenCount": 8}',
+            (5, 8, None),
+        ),
+        (b'data: {"usage": {"prompt_tokens": 5, "completion_tokens":7}}', (5, 7, None)),
+        (b'{"input_tokens":5,"cache_read_input_tokens":3,"output_tokens":1}{"output_tokens":7}', (8, 7, None)),
+        (b'{"predictions": [{"bytesBase64Encoded": "x"}, {"bytesBase64Encoded": "y"}]}', (None, None, 2)),
+        (b"", (None, None, None)),
+    ],
+)
+def test_what_an_answer_says_it_used(answer: bytes, expected: tuple[int | None, ...]) -> None:
+    """The providers' own words for usage are understood; a stream's last word counts; nothing said is unknown."""
+    assert used(answer) == Used(*expected)
+
+
+@pytest.mark.parametrize(
+    ("calls", "runs_on", "billed"),
+    [(4, "yes", "yes"), (1, "no", "no"), (None, "unclear", None), (40, "unclear", "yes")],
+)
+def test_the_bill_tells_where_no_log_does(calls: int | None, runs_on: str, billed: str | None, room: Path) -> None:
+    """What the bill has beyond the control ran on; before it is final, or where it has too much, nothing is said."""
+    source = {"name": "bill", "kind": "gcp-billing-file", "path": "bill.jsonl"}
+    write_config(room, sources=[source], billing={"settle_after": "0s"})
+    (room / "bill.jsonl").touch()
+    with endpoint("answers late", "holds") as served:
+        typed = arguments(room, url=served.url)
+        assert "give --alone" in orphaned(*typed).stderr
+        assert orphaned(*typed, "--alone").exit_code == 1
+    hour = int(time.time()) // 3600
+    rows = [
+        books.charged("gcp.gemini", f"Gemini 3.5 Flash Text {kind} - Predictions", hour, calls * count, "1")
+        for kind, count in (("Input", 40), ("Output", 100)) if calls
+    ]  # fmt: skip
+    books.write_lines(room / "bill.jsonl", rows)
+    again = ["probe", "--config", str(room / "orphaned.yaml"), "--read", str(room / "probe"), "--format", "json"]
+    done = orphaned(*again)
+    (found,) = json.loads(done.stdout)["modes"]
+    assert (found["runs_on"], found["billed"]) == (runs_on, billed), done.output
+    if calls == 4:
+        assert (found["ran_on"], found["pending"]) == (3, 0)
+        (policy,) = (one for one in load(room / "orphaned.yaml").policies if isinstance(one, Policy))
+        assert (policy.runs_on, policy.billed, "By the bill" in policy.note) == ("yes", "yes", True)
+
+
 # The policy ---------------------------------------------------------------------------------------------------
 
 
-def policies(room: Path, *fates: tuple[str, str, Fate], day_us: int = T0_US) -> list[Policy]:
+def policies(room: Path, *fates: Told, day_us: int = T0_US) -> list[Policy]:
     """The policies of such a probe, written beside the config; what the config then has."""
     about = About("probe-1", day_us, "openai", "acme", "gpt-x.1", None, {"unary": NOBODY, "stream": NOBODY})
     config = load(room / "orphaned.yaml")
@@ -370,13 +450,13 @@ def policies(room: Path, *fates: tuple[str, str, Fate], day_us: int = T0_US) -> 
 
 def test_a_policy_is_written_and_read(room: Path) -> None:
     """It is dated, names its probe, keeps what is billed, and a later one of that day takes its place."""
-    (found,) = policies(room, *[("fin", "1s", "ran on")] * 5)  # type: ignore[list-item]
+    (found,) = policies(room, *left("ran on", 5))
     assert (found.runs_on, found.billed, found.certainty, found.on) == ("yes", "yes", "measured", "unary_dropped")
     assert (found.from_us, found.source) == (T0_US, "orphaned probe, probe-1")
     assert "5 of 5 calls ran on" in found.note
-    (found,) = policies(room, *[("rst", "1s", "stopped")] * 5, day_us=T0_US + 7)  # type: ignore[list-item]
+    (found,) = policies(room, *left("stopped", 5, "rst", "1s"), day_us=T0_US + 7)
     assert found.runs_on == "no"
-    assert len(policies(room, *[("rst", "1s", "stopped")] * 5, day_us=T0_US + 86_400_000_000)) == 2  # type: ignore[list-item]
+    assert len(policies(room, *left("stopped", 5, "rst", "1s"), day_us=T0_US + 86_400_000_000)) == 2
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

@@ -20,6 +20,7 @@ from collector.probe.target import Target
 Clock = Callable[[], int]  # microseconds since 1970
 CONNECT_S = 20.0
 READ_BYTES = 1 << 16
+ANSWER_BYTES_MAX = 64 << 20
 DRAINS_MAX = 64
 _NO_LINGER = struct.pack("ii", 1, 0)  # socket(7): on close, what is unsent is thrown away and a RST goes out
 
@@ -38,6 +39,7 @@ class Seen:
     is_whole: bool = False
     trouble: str = ""
     was_left: bool = False
+    answer: bytes = b""  # of a control, as far as it is kept: what it used stands in there
 
 
 class _Line:
@@ -45,6 +47,8 @@ class _Line:
 
     def __init__(self, target: Target, patience_s: float, clock_us: Clock) -> None:
         self.seen = Seen()
+        self.keeps = False
+        self._kept: list[bytes] = []
         self.patience_s, self.clock_us = patience_s, clock_us
         self.first_s: float | None = None
         self._http = h11.Connection(h11.CLIENT)
@@ -80,11 +84,13 @@ class _Line:
         if isinstance(event, h11.Response):
             self.seen.status_code = event.status_code
         elif isinstance(event, h11.Data):
+            if self.keeps and self.seen.bytes_received < ANSWER_BYTES_MAX:
+                self._kept.append(bytes(event.data))
             self.seen.bytes_received += len(event.data)
             if self.first_s is None:
                 self.first_s, self.seen.first_us = time.monotonic(), self.clock_us()
         elif isinstance(event, h11.EndOfMessage):
-            self.seen.is_whole = True
+            self.seen.is_whole, self.seen.answer = True, b"".join(self._kept)
 
     def leave(self, way: Way) -> None:
         """Be gone, so that the other side is told in that way."""
@@ -115,6 +121,7 @@ def call(target: Target, ids: dict[str, str], cell: Cell | None, *, patience_s: 
         line = _Line(target, patience_s, clock_us)
     except OSError as error:
         return Seen(trouble=f"no connection: {_why(error)}", ended_us=clock_us())
+    line.keeps = cell is None
     try:
         line.send(target, [*_plain(target), *target.headers, *ids.items()])
         _wait(line, cell)

@@ -35,6 +35,8 @@ def command(config_of: ConfigOf, *, say: Say, show: Say) -> Callable[..., None]:
         leave: Annotated[list[str] | None, typer.Option(help="When: 1s, or first+500ms. Default: both.")] = None,
         by: Annotated[list[str] | None, typer.Option(help="How: fin, rst. Default: both.")] = None,
         calls: Annotated[int, typer.Option(min=1, help="Calls for each mode, way and instant.")] = 5,
+        controls: Annotated[int, typer.Option(min=1, help="Calls for each mode that nobody leaves.")] = 1,
+        alone: Annotated[bool, typer.Option(help="Only the bill can tell, and nobody else uses the model.")] = False,
         max_calls: Annotated[int | None, typer.Option(min=1, help="No more calls than this. Required.")] = None,
         max_cost: Annotated[str | None, typer.Option(help="No more money than this, or `unlimited`. Required.")] = None,
         provider: _Text = None,
@@ -66,7 +68,8 @@ def command(config_of: ConfigOf, *, say: Say, show: Say) -> Callable[..., None]:
         pace = Pace(_seconds(patience, "--patience"), _seconds(pause, "--pause"), id_header)
         options = run.Options(
             unary, stream, body, stream_body, header or [], leave or ["1s", "first+500ms"], by or ["fin", "rst"],
-            calls, max_calls, max_cost, provider, account, model, input_tokens, output_tokens, pace, output,
+            calls, controls, alone, max_calls, max_cost, provider, account, model, input_tokens, output_tokens, pace,
+            output,
         )  # fmt: skip
         raise typer.Exit(0 if run.probe(found, options, manner, dry_run=dry_run) else 1)
 

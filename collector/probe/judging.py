@@ -5,7 +5,7 @@ the user's books stay as they are. A verdict that a policy decided (evidence `as
 not known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -56,7 +56,7 @@ def can_be_told(config: Config, provider: str) -> bool:
 
 def look(config: Config, room: Room, *, now_us: int, show: Progress) -> Looked:
     """Read what is new in the logs, match, and say what became of each call so far."""
-    own = _config(config, room, now_us)
+    own = own_config(config, room, _logs(config, now_us - room.about.started_us + HOUR_US))
     done = run_once(own, now_us=now_us, show=show)
     troubles = tuple(f"{one.source}: {one.error}" for one in done.ledger.sources if one.error)
     made = room.made()
@@ -67,18 +67,20 @@ def look(config: Config, room: Room, *, now_us: int, show: Progress) -> Looked:
     return Looked(judged, len(tokens), tuple(count for count in tokens if count is not None), troubles)
 
 
-def _config(config: Config, room: Room, now_us: int) -> Config:
-    """The user's config over the probe's own ledger, with the probe as one more observer, and without the bill."""
-    since_us = now_us - room.about.started_us + HOUR_US
+def _logs(config: Config, since_us: int) -> list[SourceConfig]:
+    """The user's sources but for the bill; those that are read live from `since_us` before now on."""
+    return [
+        source.model_copy(update={"since_us": since_us}) if isinstance(source, LiveSource) else source
+        for source in config.sources if not isinstance(source, BillSource)
+    ]  # fmt: skip
 
-    def narrowed(source: SourceConfig) -> SourceConfig:
-        return source.model_copy(update={"since_us": since_us}) if isinstance(source, LiveSource) else source
 
-    logs = [narrowed(source) for source in config.sources if not isinstance(source, BillSource)]
+def own_config(config: Config, room: Room, sources: Sequence[SourceConfig]) -> Config:
+    """The user's config over the probe's own ledger, with these sources and the probe as one more observer."""
     probe = ClientLogSource.model_validate({
         "name": OBSERVER, "kind": "client-log", "path": str(room.calls.absolute())
     })  # fmt: skip
-    return replace(config, ledger_path=room.ledger.absolute(), sources=(probe, *logs))
+    return replace(config, ledger_path=room.ledger.absolute(), sources=(probe, *sources))
 
 
 def _judged(made: Made, row: tuple[object, ...] | None) -> Judged:
@@ -105,24 +107,6 @@ def _controls(connection: duckdb.DuckDBPyConnection, controls: Sequence[Made]) -
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the logs are waited for, how often they are looked into, and how to wait."""
-
-    wait_s: float
-    every_s: float
-    pause: Callable[[float], None]
-
-
-def wait_for(config: Config, room: Room, patience: Patience, *, clock_us: Callable[[], int], show: Progress) -> Looked:
-    """Look until nothing is pending, or so long; Ctrl-C ends the waiting and not the look."""
-    waited_s = 0.0
-    looked = look(config, room, now_us=clock_us(), show=show)
-    while waited_s < patience.wait_s and any(one.fate == "pending" for one in looked.judged):
-        try:
-            patience.pause(min(patience.every_s, patience.wait_s - waited_s))
-        except KeyboardInterrupt:
-            break
-        waited_s += patience.every_s
-        looked = look(config, room, now_us=clock_us(), show=show)
-    return looked
+def is_decided(looked: Looked) -> bool:
+    """Whether another look can tell nothing new."""
+    return all(one.fate != "pending" for one in looked.judged)

@@ -37,12 +37,13 @@ def _policy(found: Finding, about: About, claims: Sequence[Claim]) -> Policy:
         model=f"^{re.escape(about.model)}$",
         on=ending,
         mode=found.mode,
-        billed=known.billed,
+        billed=found.billed or known.billed,
         runs_on="disputed" if found.runs_on == "disputed" else "yes" if found.runs_on == "yes" else "no",
         from_us=about.started_us // DAY_US * DAY_US,
         certainty="measured",
         source=f"orphaned probe, {about.name}",
-        note=f"{told(found)}. Called {about.urls[found.mode]}. Billed as before: {known.source}.",
+        note=f"{told(found)}. Called {about.urls[found.mode]}. "
+        + ("By the bill." if found.billed else f"Billed as before: {known.source}."),
     )
 
 
@@ -52,8 +53,9 @@ def told(found: Finding) -> str:
     bounds = share.bounds
     told_bounds = "" if bounds is None else f" (Wilson, 90 %: {bounds[0]:.2f} to {bounds[1]:.2f})"
     ways = ", ".join(f"{cell.way} {cell.instant.text}" for cell, _ in found.cells)
-    silent = f", {share.fates['no trace']} left no trace" if share.fates["no trace"] else ""
-    return f"{share.fates['ran on']} of {share.counted} calls ran on when left{told_bounds}{silent}; left by {ways}"
+    silent = f", {share.fates['no trace']} undecided" if share.fates["no trace"] else ""
+    left = f"; left by {ways}" if ways else ""
+    return f"{share.fates['ran on']} of {share.counted} calls ran on when left{told_bounds}{silent}{left}"
 
 
 def write(path: Path, new: Iterable[Policy]) -> None:

@@ -82,10 +82,10 @@ def cells(modes: Sequence[Mode], ways: Sequence[Way], instants: Sequence[Instant
     return told
 
 
-def steps(told: Sequence[Cell], calls_a_cell: int) -> Iterator[Step]:
-    """The controls, one a mode, then the cells in turn, so that a probe cut short has some of each."""
+def steps(told: Sequence[Cell], calls_a_cell: int, controls: int = 1) -> Iterator[Step]:
+    """The controls, so many a mode, then the cells in turn, so that a probe cut short has some of each."""
     for mode in dict.fromkeys(cell.mode for cell in told):
-        yield Step(mode, None)
+        yield from [Step(mode, None)] * controls
     for _ in range(calls_a_cell):
         for cell in told:
             yield Step(cell.mode, cell)

@@ -7,17 +7,20 @@ other; its started lines say under `probe` what the call was for. `ledger.duckdb
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from collector.probe.call import Seen
 from collector.probe.plan import Cell, Mode, Step, cell_of
+from collector.probe.used import Used, used
 from collector.problems import OperatingError, UsageError
-from collector.records import instant_text
+from collector.records import instant_text, instant_us
 
 ABOUT, CALLS, LEDGER = "probe.json", "calls.jsonl", "ledger.duckdb"
 SERVICE = "orphaned-probe"
+NOTHING = Used(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Made:
     cell: Cell | None
     outcome: str | None
     reason: str | None = None
-    status_code: int | None = None
+    started_us: int = 0
+    ended_us: int | None = None
+    used: Used = NOTHING
 
 
 @dataclass
@@ -74,6 +79,7 @@ class Room:
         self._write({
             "event": "ended", "call_id": call_id, "at": instant_text(seen.ended_us), "outcome": outcome,
             "reason": reason, "status_code": seen.status_code, "bytes_received": seen.bytes_received,
+            "probe": asdict(used(seen.answer)),
         })  # fmt: skip
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -92,12 +98,14 @@ class Room:
         for line in self._lines():
             if line["event"] == "started":
                 told = line["probe"]
-                found[line["call_id"]] = Made(line["call_id"], told["mode"], cell_of(told["mode"], told["leave"]), None)
+                cell = cell_of(told["mode"], told["leave"])
+                at_us = instant_us(datetime.fromisoformat(line["at"]))
+                found[line["call_id"]] = Made(line["call_id"], told["mode"], cell, None, started_us=at_us)
             else:
-                was = found[line["call_id"]]
-                found[was.call_id] = Made(
-                    was.call_id, was.mode, was.cell, line["outcome"], line["reason"], line["status_code"]
-                )
+                found[line["call_id"]] = replace(
+                    found[line["call_id"]], outcome=line["outcome"], reason=line["reason"],
+                    ended_us=instant_us(datetime.fromisoformat(line["at"])), used=Used(**line["probe"]),
+                )  # fmt: skip
         return list(found.values())
 
 

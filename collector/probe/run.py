@@ -14,18 +14,20 @@ from pathlib import Path
 from collector.config import Config, ProxyLog
 from collector.exporters.bars import bars
 from collector.money import nano_from_text
-from collector.probe import judging, measured, telling
+from collector.probe import billing, judging, measured, telling
 from collector.probe import plan as planning
 from collector.probe import room as rooms
 from collector.probe import target as targets
 from collector.probe.call import Clock
 from collector.probe.calling import Caller, Ended, Pace
+from collector.probe.judging import Looked
 from collector.probe.plan import Mode, Step, Way
 from collector.probe.room import About, Room
-from collector.probe.shares import findings
+from collector.probe.shares import Finding, findings
 from collector.probe.target import Asked, Target
 from collector.probe.worst import Budget, Market, bound_of, worst_nano
 from collector.problems import OperatingError, UsageError
+from collector.reading import Progress
 from collector.records import instant_text
 from collector.sources.routes import match
 
@@ -46,6 +48,8 @@ class Options:
     leave: Sequence[str]
     ways: Sequence[str]
     calls: int
+    controls: int
+    alone: bool
     max_calls: int | None
     max_cost: str | None
     provider: str | None
@@ -109,9 +113,7 @@ def _read(config: Config, room: Room, ended: Ended | None, manner: Manner) -> bo
         raise OperatingError("no call was made, so there is nothing to look for")
     manner.say("Looking for these calls in the logs ...")
     with bars("reading and matching the logs") as progress:
-        patience = judging.Patience(manner.wait_s, LOOK_EVERY_S, time.sleep)
-        looked = judging.wait_for(config, room, patience, clock_us=manner.clock_us, show=progress)
-    found = findings(looked)
+        looked, found = _looked(config, room, manner, progress)
     policies = measured.policies(found, room.about, config.policies)
     if manner.as_json:
         manner.show(json.dumps(telling.document(room.about, ended, looked, found, policies), indent=2))
@@ -123,6 +125,23 @@ def _read(config: Config, room: Room, ended: Ended | None, manner: Manner) -> bo
         measured.write(config.measured_path, policies)
         manner.say(f"Written to {config.measured_path}: {len(policies)} measured policies; the next run uses them.")
     return not pending
+
+
+def _looked(config: Config, room: Room, manner: Manner, progress: Progress) -> tuple[Looked, list[Finding]]:
+    """Look until nothing is pending, or as long as is waited; Ctrl-C ends the waiting and not the look."""
+    waited_s = 0.0
+    if not judging.can_be_told(config, room.about.provider):
+        return billing.look(config, room, now_us=manner.clock_us(), show=progress)
+    while True:
+        looked = judging.look(config, room, now_us=manner.clock_us(), show=progress)
+        if waited_s >= manner.wait_s or judging.is_decided(looked):
+            return looked, findings(looked)
+        pause_s = min(LOOK_EVERY_S, manner.wait_s - waited_s)
+        try:
+            time.sleep(pause_s)
+        except KeyboardInterrupt:
+            return looked, findings(looked)
+        waited_s += pause_s
 
 
 def _plan(config: Config, options: Options, now_us: int) -> _Plan:
@@ -145,17 +164,30 @@ def _plan(config: Config, options: Options, now_us: int) -> _Plan:
     said = [match(target.url.geturl(), routes) for target in aimed.values()]
     chosen = {"provider": options.provider, "account": options.account, "model": options.model}
     asked = targets.asked(said[0], bodies[next(iter(aimed))], **chosen)
-    if not judging.can_be_told(config, asked.provider):
-        raise UsageError(
-            f"{config.path}: no source tells of completions at {asked.provider}, so nothing could say what ran on; "
-            "add its completion log, or give --provider as that log's source names it"
-        )
+    _check_it_can_be_told(config, options, asked)
     market = Market(config.prices, config.currency, now_us)
     worst: dict[Mode, int | None] = {
         mode: _worst(options, asked, bodies[mode], target, market) for mode, target in aimed.items()
     }
     told = planning.cells(list(aimed), _ways(options), [planning.instant(text) for text in options.leave])
-    return _Plan(asked, aimed, worst, list(planning.steps(told, options.calls)), budget)
+    return _Plan(asked, aimed, worst, list(planning.steps(told, options.calls, options.controls)), budget)
+
+
+def _check_it_can_be_told(config: Config, options: Options, asked: Asked) -> None:
+    """Raise UsageError where neither a log nor the bill could say afterwards what ran on."""
+    if judging.can_be_told(config, asked.provider):
+        return
+    if not billing.has_bill(config):
+        raise UsageError(
+            f"{config.path}: no source tells of completions at {asked.provider}, and there is no bill, so nothing "
+            "could say what ran on; add the completion log, or give --provider as that log's source names it"
+        )
+    if not options.alone or (options.unary and options.stream):
+        raise UsageError(
+            f"no source tells of completions at {asked.provider}, so only the bill can say what ran on. It tells no "
+            "calls apart: probe one mode at a time, and give --alone if nobody else uses this model on this account "
+            "until the bill's period has ended"
+        )
 
 
 def _budget(options: Options) -> Budget:

@@ -56,13 +56,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a probe found out about one mode. `doubt`: why it is not to be believed, if so."""
+    """What a probe found out about one mode. `doubt`: why it is not to be believed, if so. `billed`: by the bill."""
 
     mode: Mode
     whole: Share
     cells: tuple[tuple[Cell, Share], ...]
     runs_on: Says
     doubt: str = ""
+    billed: Literal["yes", "no"] | None = None
 
 
 def findings(looked: Looked) -> list[Finding]:

@@ -96,6 +96,8 @@ def _said(found: Finding, looked: Looked) -> Iterator[str]:
     yield f"{found.mode}: {_SAYS[found.runs_on]}"
     if found.whole.overrun_us is not None:
         yield f"  it worked on for {found.whole.overrun_us / 1e6:.1f} s (median) after being left"
+    if found.billed:
+        yield f"  by the bill, calls that were left are {'billed' if found.billed == 'yes' else 'not billed'}"
     if found.doubt:
         yield f"  {found.doubt}"
     probable = sum(
@@ -127,7 +129,8 @@ def document(
 
 def _mode(found: Finding) -> dict[str, Any]:
     return {
-        "mode": found.mode, "runs_on": found.runs_on, "doubt": found.doubt or None, **_figures(found.whole),
+        "mode": found.mode, "runs_on": found.runs_on, "doubt": found.doubt or None, "billed": found.billed,
+        **_figures(found.whole),
         "cells": [{"way": c.way, "leave": c.instant.text, "runs_on": s.runs_on, **_figures(s)} for c, s in found.cells],
     }  # fmt: skip
 
