@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 from typer.core import TyperGroup
 
+from collector.probe.command import command as probe_command
 from collector.problems import BrokenInvariantError, OperatingError, UsageError
 from collector.records import instant_us
 
@@ -390,3 +391,8 @@ def demo(
     from collector.demo import demo as play
 
     raise typer.Exit(play(keep=keep, serve=not leave, listen=listen))
+
+
+# probe ------------------------------------------------------------------------------------------------------
+
+app.command("probe")(probe_command(_config, say=_say, show=lambda text: _print(f"{text}\n")))

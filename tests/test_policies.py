@@ -68,7 +68,7 @@ def test_an_override_keeps_what_is_known_of_running_on(provider: str, billed: bo
     """The config says what is billed; whether the work goes on, the table still says."""
     policies = table([PolicyOverride(provider, "stream_dropped", billed=billed)])
     policy = decide(policies, provider, None, "stream_dropped", NOVEMBER_US)
-    assert keeps_running(policy, provider, None, NOVEMBER_US) == runs_on
+    assert keeps_running(policies, policy, provider, None, NOVEMBER_US) == runs_on
 
 
 def test_an_override_for_a_model_leaves_the_others_alone() -> None:

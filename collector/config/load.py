@@ -1,6 +1,7 @@
 """A config file comes in, one frozen `Config` goes out, or every mistake in it at once, each at its line.
 
-This module opens the config and nothing that it names: whether a source can be read is not its question.
+This module opens the config and the file of measured policies, if there is one: whether a source can be read is not its
+question.
 """
 
 import difflib
@@ -16,7 +17,7 @@ from pydantic_core import ErrorDetails
 from collector.config import model, sources
 from collector.config.lines import Document, KeyPath, path_text, read
 from collector.config.sources import SourceConfig
-from collector.costing.policies import PolicyOverride
+from collector.costing.policies import Claim, Policy, policies_from_toml
 from collector.costing.prices import ConfiguredPrice
 from collector.problems import UsageError
 from collector.sources import presets
@@ -79,7 +80,8 @@ class Config:
     schedule: model.Schedule
     sources: tuple[SourceConfig, ...]
     skus: tuple[SkuRule, ...]
-    policies: tuple[PolicyOverride, ...]
+    policies: tuple[Claim, ...]
+    measured_path: Path
     prices: tuple[ConfiguredPrice, ...]
 
 
@@ -107,6 +109,7 @@ def parse(text: str, path: Path) -> Config:
     if document.mistakes or section is None:
         raise ConfigError(tuple(_told(document, path)))
     root = path.absolute().parent
+    measured_path = root / section.measured
     return Config(
         path=path,
         root=root,
@@ -118,9 +121,22 @@ def parse(text: str, path: Path) -> Config:
         schedule=section.schedule,
         sources=sources,
         skus=tuple(entry.rule() for entry in section.skus),
-        policies=tuple(entry.override() for entry in section.policies),
+        policies=(*(entry.override() for entry in section.policies), *measured(measured_path)),
+        measured_path=measured_path,
         prices=tuple(entry.price() for entry in section.prices),
     )
+
+
+def measured(path: Path) -> list[Policy]:
+    """What probes have measured, as `orphaned probe` wrote it there, if there is such a file. Raises ConfigError."""
+    try:
+        return policies_from_toml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError((f"{path}: cannot be read: {error.strerror or error}",)) from None
+    except ValueError as error:
+        raise ConfigError((f"{path}: no file of measured policies: {error}",)) from None
 
 
 def _told(document: Document, path: Path) -> Iterator[str]:

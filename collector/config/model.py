@@ -175,4 +175,5 @@ class FileSection(Section):
     sources: list[Any]
     skus: tuple[SkuEntry, ...] = ()
     policies: tuple[PolicyEntry, ...] = ()
+    measured: PathPattern = "measured-policies.toml"
     prices: tuple[PriceEntry, ...] = ()

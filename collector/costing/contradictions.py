@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import duckdb
 import pyarrow as pa
 
-from collector.costing.policies import On, Policy, PolicyOverride, decide, table
+from collector.costing.policies import Claim, On, Policy, decide, table
 from collector.ledger import dialect
 
 PACKAGE = "collector.costing"
@@ -62,22 +62,20 @@ _SCHEMA = pa.schema([
 ])  # fmt: skip
 
 
-def find(
-    connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], overrides: Sequence[PolicyOverride]
-) -> list[Finding]:
+def find(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], claims: Sequence[Claim]) -> list[Finding]:
     """Every claim, and what the 30 days before `now_us` say of it; `policy_finding` holds the same rows."""
-    found = list(findings(_observed(connection, values), table(overrides), values["now_us"]))
+    found = list(findings(_observed(connection, values), table(claims), values["now_us"]))
     _register(connection, found)
     return found
 
 
-def warn(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], overrides: Sequence[PolicyOverride]) -> None:
+def warn(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], claims: Sequence[Claim]) -> None:
     """Put on record, once each, the claims that are contradicted by the models of this run's verdicts."""
     touched = set(dialect.run(connection, PACKAGE, "cancel_touched"))
     if not touched:
         return
     observed = [one for one in _observed(connection, values) if (one.provider, one.model) in touched]
-    policies = table(overrides)
+    policies = table(claims)
     _register(connection, [_beside(one, policies, values["now_us"]) for one in observed])
     dialect.run(connection, PACKAGE, "policy_contradicted", values)
 

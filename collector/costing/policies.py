@@ -1,9 +1,11 @@
 """What providers charge for work that was given up: the dated, sourced table comes in, one decision goes out.
 
-The table is `policies.toml`; its head explains the columns. The user's overrides stand before it. This module
-refuses to invent: a provider without an entry gets the default, which says that it is disputed.
+The table is `policies.toml`; its head explains the columns. What a probe has measured stands before it, in the same
+format, and the user's overrides before both. This module refuses to invent: a provider without an entry gets the
+default, which says that it is disputed.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +21,7 @@ On = Literal["cancelled", "error", "stream_dropped", "unary_dropped"]
 Mode = Literal["stream", "unary", "any"]
 Billed = Literal["yes", "no", "disputed"]
 RunsOn = Literal["yes", "no", "disputed", "unknown"]
-Certainty = Literal["high", "medium", "low"]
+Certainty = Literal["measured", "high", "medium", "low"]
 
 ANY_PROVIDER = "*"
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -60,13 +62,18 @@ class PolicyOverride:
     model: str | None = None
 
 
-def table(overrides: Sequence[PolicyOverride] = ()) -> list[Policy]:
-    """All policies in the order in which they are tried: the overrides as listed, then the built-in table.
+Claim = PolicyOverride | Policy  # what the user says, or what was measured
 
-    In the table an entry for a provider goes before the default, one for a model before one without, and the
-    newer before the older.
+
+def table(claims: Sequence[Claim] = ()) -> list[Policy]:
+    """All policies in the order in which they are tried: the overrides as listed, the measured, the built-in table.
+
+    Among the measured and in the table an entry for a provider goes before the default, one for a model before one
+    without, and the newer before the older.
     """
-    return [_overriding(override) for override in overrides] + list(_built_in())
+    overrides = [_overriding(claim) for claim in claims if isinstance(claim, PolicyOverride)]
+    measured = sorted((claim for claim in claims if isinstance(claim, Policy)), key=_precedence)
+    return [*overrides, *measured, *_built_in()]
 
 
 def decide(policies: Iterable[Policy], provider: str, model: str | None, on: On, at_us: int) -> Policy:
@@ -80,15 +87,16 @@ def decide(policies: Iterable[Policy], provider: str, model: str | None, on: On,
     raise LookupError(f"no policy for {provider} {on} at {at_us}")
 
 
-def keeps_running(policy: Policy, provider: str, model: str | None, at_us: int) -> RunsOn:
-    """Whether work of that `policy` runs on when its caller leaves.
+def keeps_running(policies: Iterable[Policy], policy: Policy, provider: str, model: str | None, at_us: int) -> RunsOn:
+    """Whether work of that `policy`, one of `policies`, runs on when its caller leaves.
 
-    The config says only what is billed; the built-in table says the rest. Where that does not know, work that the
-    user is billed for although nobody waited for it has run on.
+    An override says only what is billed; what was measured, and the built-in table, say the rest. Where these do
+    not know, work that the user is billed for although nobody waited for it has run on.
     """
     if policy.source != CONFIG:
         return policy.runs_on
-    known = decide(_built_in(), provider, model, policy.on, at_us).runs_on
+    told = (other for other in policies if other.source != CONFIG)
+    known = decide(told, provider, model, policy.on, at_us).runs_on
     return known if known in {"yes", "no"} or policy.billed != "yes" else "yes"
 
 
@@ -125,7 +133,10 @@ def _precedence(policy: Policy) -> tuple[bool, bool, int]:
 
 def policies_from_toml(text: str) -> list[Policy]:
     """The `[[policy]]` entries of `text`, in order. Raises ValueError that names the entry and the fault."""
-    return [_policy(entry) for entry in tomllib.loads(text)["policy"]]
+    entries = tomllib.loads(text).get("policy", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("expected [[policy]] entries")
+    return [_policy(entry) for entry in entries]
 
 
 def _policy(entry: Mapping[str, Any]) -> Policy:
@@ -142,3 +153,12 @@ def _policy(entry: Mapping[str, Any]) -> Policy:
         model=entry.get("model"),
         from_us=instant_us(datetime(day.year, day.month, day.day, tzinfo=UTC)),
     )
+
+
+def toml_from_policy(policy: Policy) -> str:
+    """One `[[policy]]` entry that `policies_from_toml` reads as `policy`; its day is that of `from_us`."""
+    told: dict[str, str | None] = {"provider": policy.provider, "model": policy.model}
+    told |= {key: getattr(policy, key) for key in (*_CHOICES, "source", "note")}
+    lines = [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in told.items() if text is not None]
+    day = datetime.fromtimestamp(policy.from_us // 1_000_000, UTC).date()
+    return "\n".join(["[[policy]]", *lines, f"from = {day}"]) + "\n"

@@ -66,7 +66,7 @@ _PRICE = pa.schema([
 def cost(
     connection: duckdb.DuckDBPyConnection,
     values: Mapping[str, Any],
-    overrides: Sequence[policies.PolicyOverride],
+    claims: Sequence[policies.Claim],
     configured: Sequence[prices.ConfiguredPrice],
     normalised: Callable[[str], str],
     *,
@@ -79,7 +79,7 @@ def cost(
     twins = FOR_JOBS if with_jobs else {}
     dialect.steps(connection, PACKAGE, BILL + JOBS if with_jobs else BILL, values)
     _register_names(connection, normalised)
-    _register_policies(connection, overrides)
+    _register_policies(connection, claims)
     dialect.steps(connection, PACKAGE, _twinned(ASSUMED + BUCKETS, twins), values)
     _register_prices(connection, values, configured)
     dialect.steps(connection, PACKAGE, _twinned(AMOUNTS, twins), values)
@@ -95,9 +95,9 @@ def keep(connection: duckdb.DuckDBPyConnection) -> None:
     dialect.steps(connection, PACKAGE, KEEP, {})
 
 
-def _register_policies(connection: duckdb.DuckDBPyConnection, overrides: Sequence[policies.PolicyOverride]) -> None:
+def _register_policies(connection: duckdb.DuckDBPyConnection, claims: Sequence[policies.Claim]) -> None:
     """`policy_decision`: for every model that cancelled or failed, whether such work is billed, and since when."""
-    table = policies.table(overrides)
+    table = policies.table(claims)
     instants = sorted({0, *(policy.from_us for policy in table)})
     rows = []
     for provider, model, status in dialect.run(connection, PACKAGE, "unfinished_model"):
@@ -144,7 +144,7 @@ def _dropped(
                 policy = policies.decide(table, provider, model, ending, from_us)
                 rows.append({
                     "provider": provider, "model": model, "mode": mode, "from_us": from_us,
-                    "runs_on": policies.keeps_running(policy, provider, model, from_us),
+                    "runs_on": policies.keeps_running(table, policy, provider, model, from_us),
                     "billed": policy.billed != "no", "disputed": policy.billed == "disputed",
                 })  # fmt: skip
     return rows
@@ -163,13 +163,13 @@ def _register_prices(
     for provider, model in models:
         dated = prices.price_rows(configured, [(provider, model)])
         for currency in sorted(wanted | {values["currency"]}):
-            rows.extend(_effective(dated, provider, model, currency, values["currency"]))
+            rows.extend(effective(dated, provider, model, currency, values["currency"]))
     table = pa.Table.from_pylist(rows, schema=_PRICE)
     connection.register("price_effective", table)
     dialect.run(connection, PACKAGE, "price_put", values)
 
 
-def _effective(
+def effective(
     dated: Iterable[prices.PriceRow], provider: str, model: str, wanted: str, headline: str
 ) -> list[dict[str, Any]]:
     """The rows that price one model in one currency: the config's win from their first date on, by usage kind."""

@@ -68,14 +68,14 @@ class Service:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection; it carries one request."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            path, headers = await _request(reader)
+            path, headers = await request_of(reader)
             told = await self.jobs.answer(path.partition("?")[0])
             work = self.works.get(path.lstrip("/").partition("/")[0])
             if told is not None:
                 writer.write(_whole(json.dumps(told).encode()))
                 await writer.drain()
             elif work is not None:
-                await _work(work, headers, _Line(reader, writer, self.edge_pid))
+                await work_on(work, headers, Line(reader, writer, self.edge_pid))
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
@@ -91,7 +91,7 @@ async def serving() -> AsyncIterator[Service]:
         yield service
 
 
-class _Line:
+class Line:
     """The connection to whoever asks; it may be cut, and then what is sent goes nowhere."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, edge_pid: int | None) -> None:
@@ -139,7 +139,7 @@ async def _end_of(reader: asyncio.StreamReader) -> None:
         await reader.read()
 
 
-async def _request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
+async def request_of(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
     """Path and headers (names in small letters) of a request that has come in whole."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
@@ -147,7 +147,8 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
     return head[0].split(" ")[1], headers
 
 
-async def _work(work: Work, headers: Mapping[str, str], line: _Line) -> None:
+async def work_on(work: Work, headers: Mapping[str, str], line: Line) -> None:
+    """Work for that caller to the end, or to where it stops."""
     work.headers, work.received_us = headers, now_us()
     work.arrived.set()
     if work.cell.is_stream:
@@ -159,7 +160,7 @@ async def _work(work: Work, headers: Mapping[str, str], line: _Line) -> None:
     work.done.set()
 
 
-async def _answer(work: Work, line: _Line) -> None:
+async def _answer(work: Work, line: Line) -> None:
     """The whole answer at its end. A third of the work was done when the caller left."""
     await work.left.wait()
     await line.taken_note_of()
@@ -178,7 +179,7 @@ def _whole(body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def _stream(work: Work, line: _Line) -> None:
+async def _stream(work: Work, line: Line) -> None:
     """Event after event. One that notices its caller gone has the event in hand half made, and made is made."""
     await line.send(
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -198,7 +199,7 @@ async def _stream(work: Work, line: _Line) -> None:
     await line.send(b"0\r\n\r\n")
 
 
-async def _noticed(work: Work, line: _Line, number: int) -> bool:
+async def _noticed(work: Work, line: Line, number: int) -> bool:
     """Whether the caller is seen to have gone; before its last event a backend takes its time to look."""
     if work.left.is_set() and number in {EVENTS_BEFORE + 1, EVENTS}:
         return await line.cut_within(NOTICE_SECONDS if number == EVENTS else GLANCE_SECONDS)
