@@ -372,6 +372,28 @@ def metrics(ctx: typer.Context, as_of: AsOfOption = None, config: ConfigOption =
     _print(encode_text(latest(_config(ctx, config), as_of_us=known_us)).decode())
 
 
+# journal, backfill --------------------------------------------------------------------------------------------
+
+
+@app.command()
+def journal(
+    ctx: typer.Context, output: OutputOption = None, as_of: AsOfOption = None, config: ConfigOption = None
+) -> None:
+    """The settled accounts as a Beancount journal that `bean-check` accepts."""
+    from collector.exporters import journal as books
+    from collector.exporters.bars import bars
+    from collector.pipeline import reading
+
+    known_us = _instant_or_none(as_of, "--as-of")
+    found = _config(ctx, config)
+    with (
+        bars("writing the journal") as show,
+        reading(found, as_of_us=known_us) as (connection, values),
+        _sink(output, binary=False) as sink,
+    ):
+        books.write(connection, values, sink, show=show.count)
+
+
 # demo -------------------------------------------------------------------------------------------------------
 
 
