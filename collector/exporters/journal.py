@@ -26,7 +26,6 @@ from collector.money import NANO_PER_UNIT
 from collector.records import instant_text
 
 PACKAGE = "collector.exporters"
-BATCH_ROWS = 20_000
 OPENED = "1970-01-01"  # before any entry, also before one that comes later and is dated earlier
 PARTS = {
     "delivered": "Delivered", "orphaned": "Orphaned", "cut_short": "Cut-short", "failed": "Failed",
@@ -123,7 +122,8 @@ def write(
     """Write the journal of what was known by `values["now_us"]` to `sink`; how many transactions it has."""
     sink.write(_HEAD.format(currency=commodity(str(values["currency"]))).encode())
     chart, held, entries, last_day_us = Chart(), dict[tuple[str, str], int](), 0, int(values["now_us"])
-    for _, found in groupby(_moves(connection, values), key=lambda move: move[:7]):
+    moved = map(Move._make, dialect.streamed(connection, PACKAGE, "journal_posting", values))
+    for _, found in groupby(moved, key=lambda move: move[:7]):
         moves = list(found)
         sink.write("".join(_entry(moves, chart)).encode())
         entries += 1
@@ -140,13 +140,6 @@ def write(
     for (account, currency), nano in held.items():
         sink.write(f"{day} balance {account}  {amount(nano)} ~ 0 {commodity(currency)}\n".encode())
     return entries
-
-
-def _moves(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> Iterator[Move]:
-    """What every run booked, in the order of the runs."""
-    cursor = connection.execute(dialect.sql(PACKAGE, "journal_posting"), {"now_us": values["now_us"]})
-    while rows := cursor.fetchmany(BATCH_ROWS):
-        yield from map(Move._make, rows)
 
 
 def _entry(moves: list[Move], chart: Chart) -> Iterator[str]:

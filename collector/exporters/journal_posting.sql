@@ -89,7 +89,7 @@ moved AS (
     FROM dated_move
 )
 SELECT
-    run_id, recorded_at_us, day_at_us, corrects, provider, account, currency, service, part, sum(nano) AS nano
+    run_id, recorded_at_us, day_at_us, corrects, provider, account, currency, service, part, CAST(sum(nano) AS HUGEINT) AS nano
 FROM moved
 GROUP BY ALL
 HAVING sum(nano) <> 0
