@@ -179,28 +179,27 @@ def _histogram(writing: Writing, family: Family) -> Iterator[str]:
             yield f"{total} {_number(held[None] / 1e6)} {at}\n"
 
 
-@dataclass
 class Changes:
-    """The changes of one series in the order of time, read as they are needed."""
+    """The changes of one series (one at least) in the order of time, read as they are needed."""
 
-    first: Change
-    rest: Iterator[Change]
-    writing: Writing
+    def __init__(self, changes: Iterator[Change], writing: Writing) -> None:
+        self._first, self._rest, self._grid = next(changes), changes, writing.grid
+        self._runs_from_us = writing.grid.upward(writing.runs_from_us)
 
     @property
     def first_us(self) -> int:
         """When the series begins: one step before its first change, if that lies before the first run."""
-        early = self.first.at_us < self.writing.grid.upward(self.writing.runs_from_us)
-        return self.first.at_us - (self.writing.grid.step_us if early else 0)
+        early = self._first.at_us < self._runs_from_us
+        return self._first.at_us - (self._grid.step_us if early else 0)
 
     def standing(self, first_us: int) -> Iterator[tuple[int, Mapping[str | None, int]]]:
         """Each instant of the grid from `first_us` on, and what is held by then, by bound."""
         held: dict[str | None, int] = defaultdict(int)
-        change: Change | None = self.first
-        for at_us in self.writing.grid.since(first_us):
+        change: Change | None = self._first
+        for at_us in self._grid.since(first_us):
             while change is not None and change.at_us <= at_us:
                 held[change.bound] += change.delta
-                change = next(self.rest, None)
+                change = next(self._rest, None)
             yield at_us, held
 
 
@@ -209,7 +208,7 @@ def _series(writing: Writing, family: Family) -> Iterator[tuple[Labels, Changes]
     values = {"name": family.name, "step_us": writing.grid.step_us, "end_us": writing.grid.end_us}
     changes = map(Change._make, dialect.streamed(writing.connection, PACKAGE, "backfill_change", values))
     for series, rows in groupby(changes, key=lambda change: change.series):
-        yield tuple(series), Changes(next(rows), rows, writing)
+        yield tuple(series), Changes(rows, writing)
 
 
 def _zeros(writing: Writing, family: Family) -> dict[Labels, int]:
