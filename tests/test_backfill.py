@@ -109,7 +109,7 @@ def test_money_is_what_the_world_lost(past: Past, server: PastPrometheus) -> Non
         for name in ("recognized_spend", "spend_corrected_up", "spend_corrected_down")
     )
     net = f"{first} + ({up} or {first} * 0) - ({down} or {first} * 0)"
-    found = server.ask(net, past.at_us[-1] + HOUR_US)
+    found = server.ask(net, (past.at_us[-1] + HOUR_US) // STEP_US * STEP_US)
     for currency in past.world.totals:
         lost = sum(
             row["orphaned_nano"] or 0
@@ -258,7 +258,7 @@ def test_span_cuts_without_changing_values(past: Past) -> None:
         if line.startswith(b"#") or from_us <= int(line.rsplit(b" ", 1)[1]) * 1_000_000 < to_us
     }  # fmt: skip
     assert set(sink.getvalue().splitlines()) == wanted
-    assert len(wanted) > 1000
+    assert len(wanted) > 500
 
 
 def test_memory_does_not_follow_the_samples(past: Past) -> None:
