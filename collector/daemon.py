@@ -260,7 +260,7 @@ class Daemon:
 
     def _landing(self, _accept: str, _encoding: str) -> Answer:
         view = self._view
-        return Answer.html(page(view.summary, self._now_us(), trouble=view.trouble))
+        return Answer.html(page(view.summary, self._now_us(), trouble=view.trouble, paths=self._answers()))
 
 
 def serve(

@@ -19,7 +19,7 @@ from tests.world import World, WorldSpec, build
 
 AS_OF = "2026-11-23T05:00:00Z"
 LATER = "2026-11-23T06:00:00Z"
-COMMANDS = ["run", "check", "status", "export", "explain", "metrics", "demo", "probe"]
+COMMANDS = ["run", "check", "status", "export", "explain", "metrics", "journal", "backfill", "demo", "probe"]
 
 
 def orphaned(*arguments: str | Path, env: dict[str, str] | None = None) -> Result:

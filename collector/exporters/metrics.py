@@ -78,12 +78,12 @@ def _histogram(family: Family, series: tuple[HistogramSeries, ...]) -> Metric:
     metric = HistogramMetricFamily(family.full_name, family.help, labels=family.labels)
     for one in series:
         _check_labels(family, one.labels)
-        buckets = [(_bound_text(bound), count) for bound, count in one.buckets]
+        buckets = [(bound_text(bound), count) for bound, count in one.buckets]
         metric.add_metric(one.labels, buckets, one.sum)
     return metric
 
 
-def _bound_text(bound: float) -> str:
+def bound_text(bound: float) -> str:
     """A bucket's upper bound as the formats write it: 0.5, 1.0, +Inf."""
     return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
 
@@ -202,18 +202,22 @@ def with_zeros(summary: LedgerSummary) -> LedgerSummary:
 
 def _zero_labels(summary: LedgerSummary) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """The label values known in advance, by family."""
-    sources = [status.source for status in summary.sources]
-    yield "runs_total", [(outcome,) for outcome in catalogue.RUN_OUTCOMES]
-    yield "invariant_violations_total", [()]
-    yield "source_records_total", list(product(sources, catalogue.RECORD_OUTCOMES))
-    verdicts = catalogue.FINAL_VERDICTS
-    yield "verdict_changes_total", [(old, new) for old, new in product(verdicts, verdicts) if old != new]
+    yield from counter_zeros(status.source for status in summary.sources)
     if summary.recorded_at_us is None:
         return
     currencies = sorted({summary.currency} | {window.currency for window in summary.windows})
     yield "window_spend", list(product(catalogue.WINDOWS, catalogue.BOUNDS, currencies))
     yield "window_avoidable_spend", list(product(catalogue.WINDOWS, currencies))
     yield "window_inference_spend", list(product(catalogue.WINDOWS, catalogue.PARTS, currencies))
+
+
+def counter_zeros(sources: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """The label values of counters that are known in advance, by family: they start at 0."""
+    yield "runs_total", [(outcome,) for outcome in catalogue.RUN_OUTCOMES]
+    yield "invariant_violations_total", [()]
+    yield "source_records_total", list(product(sources, catalogue.RECORD_OUTCOMES))
+    verdicts = catalogue.FINAL_VERDICTS
+    yield "verdict_changes_total", [(old, new) for old, new in product(verdicts, verdicts) if old != new]
 
 
 def with_failures(summary: LedgerSummary, *, failed: int = 0, invariant: int = 0) -> LedgerSummary:

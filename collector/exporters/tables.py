@@ -52,7 +52,7 @@ class Span:
 ALWAYS = Span()
 
 
-def _unwatched(_rows: int) -> None:
+def unwatched(_rows: int) -> None:
     """Nobody watches."""
 
 
@@ -63,7 +63,7 @@ def write(  # noqa: PLR0913 - what, from where, to where, and how
     *,
     layout: Format = "csv",
     span: Span = ALWAYS,
-    show: Progress = _unwatched,
+    show: Progress = unwatched,
 ) -> int:
     """Write one table to `sink`; how many rows it has. CSV has a head, JSON is one array of objects."""
     rows = 0

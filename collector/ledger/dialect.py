@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 SETTINGS = (
     "SET TimeZone = 'UTC'",
@@ -18,6 +19,8 @@ SETTINGS = (
     # Trying these on every column of text costs a quarter of an insert, and saves a third of the file.
     "SET disabled_compression_methods = 'fsst,dict_fsst,zstd'",
 )
+
+_BATCH_ROWS = 20_000
 
 
 @cache
@@ -57,6 +60,27 @@ def run(
     bound = {key: value for key, value in (values or {}).items() if key in wanted}
     cursor = connection.execute(text, bound) if bound else connection.execute(text)
     return cursor.fetchall()
+
+
+def streamed(
+    connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of one SQL file, fetched as they are asked for; the connection is taken until the last one.
+
+    Numbers of 128 bits, which Arrow knows as decimals without places, are whole numbers again.
+    """
+    text = sql(package, name)
+    reader = connection.execute(text, {key: values[key] for key in parameter_names(text)}).to_arrow_reader(_BATCH_ROWS)
+    for batch in reader:
+        yield from zip(*map(_whole, batch.columns), strict=True)
+
+
+def _whole(column: pa.Array) -> list[Any]:
+    """An Arrow column as Python values."""
+    found: list[Any] = column.to_pylist()
+    if pa.types.is_decimal(column.type) and column.type.scale == 0:
+        return [None if value is None else int(value) for value in found]
+    return found
 
 
 def bind(connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

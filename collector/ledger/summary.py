@@ -86,13 +86,18 @@ def _histograms(counters: Counters) -> dict[str, tuple[HistogramSeries, ...]]:
     for name in HISTOGRAMS:
         bounds: dict[tuple[str, ...], list[tuple[float, int]]] = defaultdict(list)
         for labels, value in counters.get(f"{name}_bucket", []):
-            upper = float(labels[-1])
-            bounds[labels[:-1]].append((float("inf") if upper >= _ENDLESS else upper, value))
+            bounds[labels[:-1]].append((bound_s(labels[-1]), value))
         sums = dict(counters.get(f"{name}_sum", []))
         drawn[name] = tuple(
             HistogramSeries(labels, _filled(held), sums.get(labels, 0) / 1e6) for labels, held in sorted(bounds.items())
         )
     return drawn
+
+
+def bound_s(label: str) -> float:
+    """A histogram's bound in seconds, as the ledger's counters name it."""
+    upper = float(label)
+    return float("inf") if upper >= _ENDLESS else upper
 
 
 BOUNDS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, float("inf"))
