@@ -7,13 +7,20 @@ renders. Use: make rules, or python -m rules.build
 import sys
 from pathlib import Path
 
-from rules.alerts import alerts
+from rules.health import health
+from rules.money import money
 from rules.recording import recording
-from rules.rule import group
+from rules.rule import Rule, group
 from rules.values import VALUES_YAML, Values, load
 
 HERE = Path(__file__).parent
 _RENDERED = "Rendered by `make rules` from rules/values.yaml: change thresholds there, not here."
+
+
+def alerts(values: Values) -> list[Rule]:
+    """Every alert, with what all of them have in common."""
+    made = (*money(values), *health(values))
+    return [alert.rule(labels=values.labels, runbooks=values.runbooks) for alert in made]
 
 
 def render(values: Values) -> dict[str, str]:

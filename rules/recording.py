@@ -17,7 +17,10 @@ COLLECTORS = "orphaned_inference:collectors:count"
 BEHIND = "orphaned_inference:sources_behind:count"
 TIMEOUTS = "provider_model_service_name:orphaned_inference_timeouts"
 ANSWERED_SOON = "provider_model_service_name:orphaned_inference_timeouts_answered_soon"
-LEAK_LEVELS = {"service_name_currency": "service_name, currency", "provider_model_currency": "provider, model, currency"}
+LEAK_LEVELS = {
+    "service_name_currency": "service_name, currency",
+    "provider_model_currency": "provider, model, currency",
+}
 
 
 def recording(values: Values) -> list[Rule]:
@@ -46,6 +49,17 @@ def lost(window: str) -> str:
 def inference(window: str) -> str:
     """All inference spend of one of the ledger's windows, by currency."""
     return f'sum by (currency) (orphaned_inference_window_inference_spend{{window="{window}"}})'
+
+
+def every(*clauses: str) -> str:
+    """All of the clauses, for the same currency."""
+    return "\n  and on (currency)\n".join(clauses)
+
+
+def over(amount: str, share: float, window: str, *, wider: bool = False) -> str:
+    """`amount` above that part of the window's budget; `wider`: it has more labels than the currency."""
+    matching = " on (currency) group_left ()" if wider else ""
+    return f"{amount}\n  >{matching} {share:g} * {seconds(window)} / {BUDGET_S} * {BUDGET}"
 
 
 def leak(level: str) -> str:
@@ -172,8 +186,8 @@ def _leaks(values: Values) -> list[Rule]:
             recorded(
                 leak(level),
                 f"({day} > 0)\n  /\n(clamp_min({week} - {day}, 0) / 6)\n  and on (currency)\n({past})",
-                "Orphaned spend of the last day over the mean day of the six before; +Inf where these had none, absent\n"
-                "where too little is known of them.",
+                "Orphaned spend of the last day over the mean day of the six before; +Inf where these had none,\n"
+                "absent where too little is known of them.",
             )
         )
     return rules
@@ -190,7 +204,9 @@ def _timeouts(values: Values) -> list[Rule]:
         recorded(f"{TIMEOUTS}:sum", f"sum by ({labels}) ({count})", "Timeouts whose work was orphaned, ever."),
         recorded(f"{ANSWERED_SOON}:sum", f"sum by ({labels}) ({soon})", f"Those {within}, ever."),
         recorded(f"{TIMEOUTS}:delta1d", _grown(f"{TIMEOUTS}:sum", "1d", values), "The same of the last day."),
-        recorded(f"{ANSWERED_SOON}:delta1d", _grown(f"{ANSWERED_SOON}:sum", "1d", values), "And of these the soon ones."),
+        recorded(
+            f"{ANSWERED_SOON}:delta1d", _grown(f"{ANSWERED_SOON}:sum", "1d", values), "And of these the soon ones."
+        ),
         recorded(
             f"{ANSWERED_SOON}:ratio1d",
             f"{ANSWERED_SOON}:delta1d\n  /\n({TIMEOUTS}:delta1d > 0)",

@@ -1,17 +1,19 @@
-"""One rule of Prometheus, and a group of them as YAML text.
+"""What a rule of Prometheus is, and a group of them as YAML text: a comment that says why above each.
 
-Rules come in, text goes out: block scalars for PromQL, a comment that says why above each rule. This room knows
-nothing of thresholds.
+An alert says its amount, unit and period, and leads to a runbook. This room knows no thresholds.
 """
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal
 
 import yaml
 
 WIDTH = 116
+MONEY = '{{ $value | printf "%.2f" }} {{ $labels.currency }}'
+PERCENT = "{{ $value | humanizePercentage }}"
+AGE = "{{ $value | humanizeDuration }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,32 @@ class Rule:
 
     keys: Mapping[str, Any]
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert: when, how bad, what is told; `hold` is Prometheus' `for`, `labels` come beside those of `expr`."""
+
+    name: str
+    expr: str
+    _: KW_ONLY
+    severity: Literal["critical", "warning", "info"]
+    summary: str
+    description: str
+    why: str
+    hold: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def rule(self, *, labels: Mapping[str, str], runbooks: str) -> Rule:
+        """The rule, with the labels that all alerts get, and its runbook below `runbooks`."""
+        keys: dict[str, Any] = {"alert": self.name, "expr": self.expr, **({"for": self.hold} if self.hold else {})}
+        keys["labels"] = {"severity": self.severity, **self.labels, **labels}
+        keys["annotations"] = {
+            "summary": self.summary,
+            "description": self.description,
+            "runbook_url": f"{runbooks}/{self.name}.md",
+        }
+        return Rule(keys, self.why)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -31,6 +59,11 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+
+
+def label(name: str) -> str:
+    """The template for the value of one of an alert's labels."""
+    return f"{{{{ $labels.{name} }}}}"
 
 
 def recorded(name: str, expr: str, why: str, *, labels: Mapping[str, str] | None = None) -> Rule:

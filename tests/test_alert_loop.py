@@ -18,6 +18,8 @@ DOWN = "OrphanedCollectorDown"
 LOST_TOKENS = 2_000_000  # at 2.50 USD a million: 5.00 USD, beside 1,000 of input
 BURN = {"long": "12s", "short": "6s", "multiple": 14.4}  # 0.02 USD in 12 seconds
 
+KNOWN = "orphaned_inference:collectors:count offset 12s and on () orphaned_inference:sources_behind:count12s == 0"
+
 
 @contextmanager
 def collecting(desk: Desk, listen: str) -> Iterator[None]:
@@ -56,8 +58,7 @@ def test_an_alert_arrives_and_resolves(tmp_path: Path) -> None:
     listen = f"127.0.0.1:{free_ports(1)[0]}"
     with watching(tmp_path, listen, values) as watch:
         with collecting(desk, listen):
-            known = f"orphaned_inference:collectors:count offset {BURN['long']} and on () orphaned_inference:sources_behind:count12s == 0"
-            until(lambda: watch.ask(known), "a collector known for one burn window")
+            until(lambda: watch.ask(KNOWN), "a collector known for one burn window")
             lose(desk)
             receiver, alert = watch.told.wait(FAST, "firing")
             assert receiver == "pager"
@@ -69,5 +70,5 @@ def test_an_alert_arrives_and_resolves(tmp_path: Path) -> None:
         watch.told.wait(DOWN, "firing")
         with collecting(desk, listen):
             watch.told.wait(DOWN, "resolved")
-            until(lambda: watch.ask(known), "the collector known again for one burn window")
+            until(lambda: watch.ask(KNOWN), "the collector known again for one burn window")
         assert len({one["startsAt"] for _, one in watch.told.of(FAST, "firing")}) == 1

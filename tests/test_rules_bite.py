@@ -22,7 +22,8 @@ def _holds(cases: Path, directory: Path, name: str) -> bool:
     copied = directory / "tests" / cases.name
     copied.parent.mkdir(exist_ok=True)
     shutil.copy(cases, copied)
-    done = subprocess.run([need("promtool", "prometheus"), "test", "rules", copied], capture_output=True, text=True)
+    command = [need("promtool", "prometheus"), "test", "rules", str(copied)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 or "exp:" in done.stdout + done.stderr, f"{name}: {done.stderr}"  # no rule at all
     return done.returncode == 0
 
