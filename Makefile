@@ -21,7 +21,7 @@ APT_INSTALL = install() { \
 LOCK_OPTIONS := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help setup demo lab test check format bench lock clean
+.PHONY: help setup demo lab rules test check format bench lock clean
 
 help:  ## print this list
 	@echo "orphaned-inference: what AI inference cost that nobody waited for"
@@ -37,6 +37,9 @@ demo: $(STAMP)  ## a day of real traffic shapes through the real pipeline: print
 
 lab: $(STAMP)  ## a real client, a real nginx and a backend that runs on: watch a call being left, and its money found
 	@$(BIN)/python -m tests.lab $(ARGS)
+
+rules: $(STAMP)  ## render rules/values.yaml (budgets, thresholds) into rules/recording.yaml and rules/alerts.yaml
+	@$(BIN)/python -m rules.build
 
 test: $(STAMP)  ## run the tests
 	@$(BIN)/pytest $(ARGS)

@@ -87,7 +87,9 @@ class _Threads(ThreadingHTTPServer):
     request_queue_size = 64
 
     def server_bind(self) -> None:
-        # The parent asks DNS for the host's own name here, which can hang for seconds and is not used.
+        # The parent asks DNS for the host's own name here, which can hang for seconds and is not used. A port whose
+        # last clients the system still remembers (for a minute) may be had again: restarts come sooner than that.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])

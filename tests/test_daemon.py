@@ -118,6 +118,21 @@ def test_listens_on_the_given_address_only() -> None:
             get(f"127.0.0.2:{port}", "/healthz")
 
 
+def test_a_restart_has_the_port_again() -> None:
+    """A daemon that follows one which has just served a client listens at the same address, and no third one does."""
+    with running(good) as daemon:
+        assert get(daemon.address, "/healthz")[0] == 200
+        address = daemon.address
+    again = Daemon(Work(good, 3600, 3600), listen=address)
+    again.start()
+    try:
+        assert get(address, "/healthz")[0] == 200
+        with pytest.raises(OperatingError, match="cannot listen"):
+            Daemon(Work(good, 3600, 3600), listen=address)
+    finally:
+        again.stop()
+
+
 def test_not_ready_before_the_first_run_has_ended() -> None:
     """Held figures of an earlier process are served, but readiness waits for a run of this one."""
     gate = threading.Event()
