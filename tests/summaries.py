@@ -1,5 +1,7 @@
 """Made-up summaries for the tests of what is drawn from them: every family with a figure, and no ledger."""
 
+from dataclasses import replace
+
 from collector.exporters import catalogue
 from collector.records import (
     HistogramSeries,
@@ -58,6 +60,11 @@ def families(windows: tuple[WindowSpend, ...]) -> dict[str, tuple[Series, ...]]:
         "spend_corrected_down_total": (Series(spend, 250_000_000),),
         "aborts_total": (Series((*_CALL, "timeout", "orphaned"), 7),),
         "verdict_changes_total": (Series(("unmatched", "orphaned"), 2),),
+        "window_lost_spend": (Series(("7d", *spend), 12 * _USD),),
+        "window_evidence_spend": (Series(("7d", "exact", "billed", "USD"), 12 * _USD),),
+        "evidence_aborts": (Series(("orphaned", "exact"), 7),),
+        "match_confidence_ratio": (Series(_CALL[:2], 0.875),),
+        "problems": (Series(("app", "bad_line"), 3),),
         "window_retry_spend": (Series(("7d", "chat-api", "USD"), 1_500_000_000),),
         "cancel_honored_aborts": (Series((*_CALL[:2], "stream"), 3),),
         "cancel_ignored_aborts": (Series((*_CALL[:2], "stream"), 44),),
@@ -88,6 +95,7 @@ def summary(**changed: object) -> LedgerSummary:
         "histograms": {
             "abort_wait_seconds": (waits,),
             "overrun_seconds": (waits,),
+            "timeout_overrun_seconds": (replace(waits, labels=_CALL),),
             "run_duration_seconds": (HistogramSeries((), ((1.0, 40), (float("inf"), 42)), 12.25),),
         },
         "windows": windows,

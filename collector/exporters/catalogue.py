@@ -83,6 +83,23 @@ FAMILIES: tuple[Family, ...] = (
         money=True,
     ),
     Family(
+        "window_lost_spend",
+        "gauge",
+        "The best figure of window_spend, by who caused it, in units of the currency label; it adds up to "
+        "window_spend with bound best.",
+        ("window", *_SPEND),
+        money=True,
+    ),
+    Family(
+        "window_evidence_spend",
+        "gauge",
+        "The best figure of window_spend, by how it was obtained, in units of the currency label. evidence: "
+        "exact (joined by an id), probable (joined by time and size), assumed (no completion log exists). "
+        "basis: billed (a share of a settled bill) or estimated (usage x dated price).",
+        ("window", "evidence", "basis", "currency"),
+        money=True,
+    ),
+    Family(
         "window_retry_spend",
         "gauge",
         "The part of the window's orphaned spend that went for attempts which a later call superseded, in "
@@ -122,6 +139,26 @@ FAMILIES: tuple[Family, ...] = (
         "overrun_seconds",
         "histogram",
         "How long the backend ran on after the client had left, in seconds, up to the end of the completion.",
+        ("provider", "model"),
+    ),
+    Family(
+        "timeout_overrun_seconds",
+        "histogram",
+        "How long after a client's timeout the answer would have been complete, in seconds; only timeouts "
+        "after which the backend ran on to its end. A timeout longer by this would have received it.",
+        ("provider", "model", "service_name"),
+    ),
+    Family(
+        "evidence_aborts",
+        "gauge",
+        "Aborts of the last 30 days by verdict and by the evidence for it; pending ones too.",
+        ("verdict", "evidence"),
+    ),
+    Family(
+        "match_confidence_ratio",
+        "gauge",
+        "Mean probability, between 0 and 1, of the last 30 days' matches that rest on time and size (evidence "
+        "probable); absent where there is none.",
         ("provider", "model"),
     ),
     Family(
@@ -184,6 +221,12 @@ FAMILIES: tuple[Family, ...] = (
         "counter",
         "Everything that was read from the source, by what became of it; each line or entry is in exactly one outcome.",
         ("source", "outcome"),
+    ),
+    Family(
+        "problems",
+        "gauge",
+        "Problems on record, by the source that they came from and by kind; export problems lists each.",
+        ("source", "kind"),
     ),
     Family(
         "runs_total",

@@ -8,13 +8,18 @@ first_time AS (
     SELECT * FROM count_movement WHERE counted_no IS NULL
 ),
 waited AS (
-    SELECT 'abort_wait_seconds' AS name, provider, model, greatest(ended_at_us - started_at_us, 0) AS us
+    SELECT 'abort_wait_seconds' AS name, [provider, model] AS labels, greatest(ended_at_us - started_at_us, 0) AS us
     FROM first_time
     WHERE ended_at_us IS NOT NULL
     UNION ALL
-    SELECT 'overrun_seconds', provider, model, greatest(finished_at_us - ended_at_us, 0)
+    SELECT 'overrun_seconds', [provider, model], greatest(finished_at_us - ended_at_us, 0)
     FROM first_time
     WHERE ended_at_us IS NOT NULL AND finished_at_us IS NOT NULL
+    UNION ALL
+    -- only where the backend ran on to its end: what a longer timeout would have received
+    SELECT 'timeout_overrun_seconds', [provider, model, service], greatest(finished_at_us - ended_at_us, 0)
+    FROM first_time
+    WHERE ended_at_us IS NOT NULL AND finished_at_us IS NOT NULL AND reason = 'timeout' AND verdict = 'orphaned'
 ),
 moved AS (
     SELECT 'aborts_total' AS name, [provider, model, service, reason, verdict] AS labels, 1 AS delta FROM first_time
@@ -23,10 +28,10 @@ moved AS (
     FROM count_movement
     WHERE counted_no IS NOT NULL AND verdict IS NOT NULL AND verdict <> old_verdict
     UNION ALL
-    SELECT w.name || '_bucket', [w.provider, w.model, b.upper_s::VARCHAR], 1
+    SELECT w.name || '_bucket', list_append(w.labels, b.upper_s::VARCHAR), 1
     FROM waited AS w
     JOIN bound AS b ON w.us <= b.upper_s * 1000000
     UNION ALL
-    SELECT name || '_sum', [provider, model], us FROM waited
+    SELECT name || '_sum', labels, us FROM waited
 )
 SELECT $run_id, $now_us, name, labels, sum(delta) FROM moved GROUP BY name, labels ORDER BY name, labels

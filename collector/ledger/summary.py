@@ -24,7 +24,7 @@ from collector.records import (
 
 PACKAGE = "collector.ledger"
 PARTS = ("delivered", "orphaned", "cut_short", "failed", "unattributed")
-HISTOGRAMS = ("abort_wait_seconds", "overrun_seconds", "run_duration_seconds")
+HISTOGRAMS = ("abort_wait_seconds", "overrun_seconds", "timeout_overrun_seconds", "run_duration_seconds")
 _ENDLESS = 9_000_000_000  # the bound that stands for infinity in the ledger
 
 Counters = dict[str, list[tuple[tuple[str, ...], int]]]
@@ -38,7 +38,8 @@ def summarise(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) 
     windows = _windows(connection, bound)
     runs = tuple(RunRecord(*row) for row in dialect.run(connection, PACKAGE, "summary_run"))
     sources = _sources(connection, counters)
-    verdicts, evidence = _standing(connection, bound)
+    problems = tuple(ProblemCount(*row) for row in dialect.run(connection, PACKAGE, "summary_problem"))
+    standing = dialect.run(connection, PACKAGE, "summary_verdict", bound)
     return LedgerSummary(
         as_of_us=now_us,
         recorded_at_us=runs[0].recorded_at_us if runs else None,
@@ -46,15 +47,16 @@ def summarise(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) 
         families={
             **_plain_counters(counters), **_window_families(windows), **_bill_families(connection),
             **_source_families(sources), **_run_families(runs), **_cancel_families(connection, bound),
-            **_retry_families(connection, bound),
+            **_retry_families(connection, bound), **_loss_families(connection, bound),
+            **_trust_families(connection, bound, standing, problems),
         },
         histograms=_histograms(counters),
         windows=windows,
         sources=sources,
-        problems=tuple(ProblemCount(*row) for row in dialect.run(connection, PACKAGE, "summary_problem")),
+        problems=problems,
         runs=runs,
-        verdicts=verdicts,
-        evidence=evidence,
+        verdicts=_aborts_by(standing, 0),
+        evidence=_aborts_by(standing, 1),
     )  # fmt: skip
 
 
@@ -191,11 +193,34 @@ def _cancel_families(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, 
     }
 
 
-def _standing(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """How many attempts of the last 30 days have which verdict, and which evidence."""
-    verdicts: dict[str, int] = defaultdict(int)
-    evidence: dict[str, int] = defaultdict(int)
-    for verdict, kind, aborts in dialect.run(connection, PACKAGE, "summary_verdict", bound):
-        verdicts[verdict] += aborts
-        evidence[kind] += aborts
-    return dict(verdicts), dict(evidence)
+def _loss_families(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> dict[str, tuple[Series, ...]]:
+    """The windows' best figures by who caused them, and by how they were obtained."""
+    dialect.run(connection, PACKAGE, "window_loss", bound)
+    families = {"window_lost_spend": "summary_cause", "window_evidence_spend": "summary_evidence"}
+    return {
+        family: tuple(Series(tuple(labels), int(nano)) for *labels, nano in dialect.run(connection, PACKAGE, step))
+        for family, step in families.items()
+    }
+
+
+def _trust_families(
+    connection: duckdb.DuckDBPyConnection,
+    bound: Mapping[str, Any],
+    standing: Sequence[tuple[Any, ...]],
+    problems: Sequence[ProblemCount],
+) -> dict[str, tuple[Series, ...]]:
+    """What a reader needs to know how far the figures can be trusted."""
+    confidence = dialect.run(connection, PACKAGE, "summary_confidence", bound)
+    return {
+        "evidence_aborts": tuple(Series((verdict, evidence), aborts) for verdict, evidence, aborts in standing),
+        "match_confidence_ratio": tuple(Series((p, m), ratio) for p, m, ratio in confidence),
+        "problems": tuple(Series((one.source, one.kind), one.count) for one in problems),
+    }
+
+
+def _aborts_by(standing: Sequence[tuple[Any, ...]], column: int) -> dict[str, int]:
+    """How many attempts of the last 30 days have each value of that column (0: verdict, 1: evidence)."""
+    counted: dict[str, int] = defaultdict(int)
+    for row in standing:
+        counted[row[column]] += row[-1]
+    return dict(counted)
