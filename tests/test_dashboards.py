@@ -1,83 +1,88 @@
-"""The dashboard: built and committed agree, and every query is PromQL over metrics that exist."""
+"""The dashboards as files: built and committed agree, and each keeps the rules that make it readable and importable."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+import re
+from collections import Counter
+from itertools import combinations
 from typing import Any
 
 import pytest
-import yaml
 
-from collector.exporters.catalogue import series_names
+from collector.exporters.catalogue import BY_NAME, PREFIX, series_names
+from tests.dashboard_books import Chosen
+from tests.dashboard_json import FILES, FOLDER, ROOT, Board, board, filled, panels, queries
 from tests.promql import metric_names
 
-ROOT = Path(__file__).parents[1]
-COMMITTED = ROOT / "dashboards" / "orphaned-inference.json"
-# What Grafana puts in before Prometheus sees the query.
-GRAFANA = {"$__rate_interval": "5m", "$__range": "7d", "$currency": "USD"}
+BOARDS = [board(file) for file in FILES]
+PANELS = [(shown["file"], panel) for shown in BOARDS for panel in panels(shown)]
+each_board = pytest.mark.parametrize("shown", BOARDS, ids=lambda shown: str(shown["file"]))
+each_panel = pytest.mark.parametrize(
+    "panel", [panel for _, panel in PANELS], ids=[f"{f}: {p['title']}" for f, p in PANELS]
+)
+DRAWN = {"stat", "bargauge", "timeseries", "table"}  # what the viewer can draw, and any Grafana
+OUR_OWN = {"__range", "__rate_interval", "__field", "__url_time_range"}  # Grafana's variables, always there
 
 
-def dashboard() -> dict[str, Any]:
-    """The committed dashboard."""
-    loaded: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
-    return loaded
+def asked(shown: Board) -> list[str]:
+    """Every expression of a dashboard: of its panels and, by its metric, of its variables."""
+    labels = [v["query"] for v in shown["templating"]["list"] if v["type"] == "query"]
+    metrics = [query.removeprefix("label_values(").rsplit(",", 1)[0] for query in labels]
+    return [*(query.expr for query in queries(shown)), *metrics]
 
 
-def queries(board: dict[str, Any]) -> Iterator[str]:
-    """Every query of a dashboard, with Grafana's own variables filled in; label_values() by its metric."""
-    for panel in board["panels"]:
-        yield from (target["expr"] for target in panel.get("targets", []))
-    for variable in board["templating"]["list"]:
-        if variable["type"] == "query":
-            yield variable["query"].removeprefix("label_values(").split(",")[0]
+def unknown_metrics(shown: Board) -> set[str]:
+    """Metrics that the dashboard names and nobody exposes. No recording rule is used."""
+    named = {name for expr in asked(shown) for name in metric_names(filled(expr, Chosen()))}
+    return named - series_names()
 
 
-def filled(query: str) -> str:
-    """`query` as Prometheus gets it."""
-    for variable, text in GRAFANA.items():
-        query = query.replace(variable, text)
-    return query
+def mentioned(shown: Board) -> set[str]:
+    """Every variable that a dashboard's panels, links and variables use."""
+    text = json.dumps(shown["panels"]) + json.dumps([v.get("query", "") for v in shown["templating"]["list"]])
+    text += json.dumps([v.get("datasource", "") for v in shown["templating"]["list"]])
+    return {name for pair in re.findall(r"\$(?:\{(\w+)|(\w+))", text) for name in pair if name}
 
 
-def unknown_metrics(board: dict[str, Any]) -> set[str]:
-    """Metrics that the dashboard names and nobody exposes or records."""
-    groups = yaml.safe_load((ROOT / "rules" / "recording.yaml").read_text(encoding="utf-8"))["groups"]
-    recorded = {rule["record"] for group in groups for rule in group["rules"]}
-    named = {name for query in queries(board) for name in metric_names(filled(query))}
-    return named - series_names() - recorded
-
-
-def panels() -> list[dict[str, Any]]:
-    """Every panel that draws something."""
-    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+def money_complaints(expr: str) -> set[str]:
+    """Metrics of money that `expr` adds up without picking the one currency."""
+    return {
+        name
+        for name in metric_names(filled(expr, Chosen()))
+        if BY_NAME.get(name.removeprefix(PREFIX)) is not None
+        and BY_NAME[name.removeprefix(PREFIX)].money
+        and not re.search(rf'{name}{{[^}}]*currency="\$currency"', expr)
+    }
 
 
 def test_built_is_committed() -> None:
-    """The committed JSON is what build.py builds; if not, run `python -m dashboards.build`."""
+    """The committed JSON is what build.py builds, and nothing else lies there; else: `python -m dashboards.build`."""
     build = pytest.importorskip("dashboards.build")
-    assert build.build() == COMMITTED.read_text(encoding="utf-8")
+    assert build.build() == {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
 
 
-def test_the_builder_knows_every_key() -> None:
+@each_board
+def test_the_builder_knows_every_key(shown: Board) -> None:
     """Read into the builder's own types and written again, nothing is lost: no key is misspelt."""
     models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
     encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
     plugins = pytest.importorskip("grafana_foundation_sdk.cog.plugins")
     plugins.register_default_plugins()
-    again = models.Dashboard.from_json(dashboard())
-    assert json.loads(json.dumps(again, cls=encoder.JSONEncoder)) == dashboard()
+    plain = {key: value for key, value in shown.items() if key != "file"}
+    assert json.loads(json.dumps(models.Dashboard.from_json(plain), cls=encoder.JSONEncoder)) == plain
 
 
-def test_every_metric_exists() -> None:
-    """Every query parses, and names only metrics of the catalogue or of the recording rules."""
-    assert len(list(queries(dashboard()))) > 15
-    assert unknown_metrics(dashboard()) == set()
+@each_board
+def test_every_metric_exists(shown: Board) -> None:
+    """Every query parses, and names only metrics of the catalogue."""
+    assert len(asked(shown)) > 12
+    assert unknown_metrics(shown) == set()
 
 
 def test_a_misspelt_metric_is_found() -> None:
     """The check bites: one wrong letter in one query is reported."""
-    text = COMMITTED.read_text(encoding="utf-8").replace("window_avoidable_spend", "window_avoidabel_spend")
-    assert unknown_metrics(json.loads(text)) == {"orphaned_inference_window_avoidabel_spend"}
+    text = (FOLDER / "overview.json").read_text(encoding="utf-8")
+    wrong = json.loads(text.replace("window_avoidable_spend", "window_avoidabel_spend")) | {"file": "x"}
+    assert unknown_metrics(wrong) == {"orphaned_inference_window_avoidabel_spend"}
 
 
 def test_a_broken_query_is_found() -> None:
@@ -86,18 +91,102 @@ def test_a_broken_query_is_found() -> None:
         metric_names("sum(orphaned_inference_window_spend{")
 
 
-@pytest.mark.parametrize("panel", panels(), ids=lambda panel: str(panel["title"]))
+@each_panel
 def test_every_panel_explains_itself(panel: dict[str, Any]) -> None:
-    """Each panel has a title, a description and the datasource variable; ids and places are its own."""
+    """Each has a title, a description in sentences, a unit, a word for what is unknown, and a kind that is drawn."""
     assert panel["title"]
     assert panel["description"].endswith(".")
-    assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-    assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+    assert len(panel["description"]) > 40
+    assert panel["type"] in DRAWN
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["fieldConfig"]["defaults"]["noValue"] == "unknown"
 
 
-@pytest.mark.parametrize("query", sorted(set(queries(dashboard()))))
-def test_money_is_never_summed_across_currencies(query: str) -> None:
-    """Every query over money picks the one currency of the variable."""
-    money = [name for name in metric_names(filled(query)) if "spend" in name]
-    if money and query not in money:
-        assert query.count('currency="$currency"') >= len(money)
+@each_panel
+def test_no_data_source_is_fixed(panel: dict[str, Any]) -> None:
+    """Every panel and every query takes the data source of the variable."""
+    ours = {"type": "prometheus", "uid": "${datasource}"}
+    assert panel["datasource"] == ours
+    assert all(target["datasource"] == ours for target in panel["targets"])
+
+
+@each_panel
+def test_nothing_unknown_becomes_zero(panel: dict[str, Any]) -> None:
+    """No query falls back on a number that nobody measured, and no gap in time is bridged."""
+    for target in panel["targets"]:
+        assert not re.search(r"vector\(|\bor\b|absent", target["expr"])
+    assert panel["fieldConfig"]["defaults"].get("custom", {}).get("spanNulls", False) is False
+
+
+@each_panel
+def test_numbers_are_of_now(panel: dict[str, Any]) -> None:
+    """Numbers, bars and tables ask for this instant: the last of a range would show a dead collector's old figures."""
+    over_time = panel["type"] == "timeseries"
+    for target in panel["targets"]:
+        assert (target.get("range", False), target.get("instant", False)) == (over_time, not over_time)
+
+
+@each_panel
+def test_money_says_its_period_and_its_currency(panel: dict[str, Any]) -> None:
+    """A panel of money is of one currency, which stands in its title (a unit cannot have it), with its period."""
+    for target in panel["targets"]:
+        assert money_complaints(target["expr"]) == set()
+    defaults = panel["fieldConfig"]["defaults"]
+    if defaults["unit"] == "short" and defaults.get("decimals") == 2:
+        assert panel["title"].endswith(", $currency")
+        assert re.search(r"month|24 hours|30 days|period \$window|time shown", panel["title"])
+        assert "$currency" in "".join(target["expr"] for target in panel["targets"])
+
+
+def test_money_of_two_currencies_is_found() -> None:
+    """The check bites: money without a currency is reported by its name."""
+    assert money_complaints("sum(orphaned_inference_window_spend)") == {"orphaned_inference_window_spend"}
+    assert money_complaints('sum(orphaned_inference_window_spend{currency="$currency"})') == set()
+    assert money_complaints("sum(orphaned_inference_aborts_total)") == set()
+
+
+@each_board
+def test_panels_have_places_of_their_own(shown: Board) -> None:
+    """No two panels overlap, none is wider than the page, each row is full, and ids and refs are unique."""
+    boxes = [panel["gridPos"] for panel in shown["panels"]]
+    for a, b in combinations(boxes, 2):
+        apart_x = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
+        assert apart_x or a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+    wide = Counter[int]()
+    for box in boxes:
+        wide[box["y"]] += box["w"]
+    assert set(wide.values()) == {24}
+    ids = [panel["id"] for panel in shown["panels"]]
+    assert len(set(ids)) == len(ids)
+    for panel in panels(shown):
+        refs = [target["refId"] for target in panel["targets"]]
+        assert len(set(refs)) == len(refs)
+
+
+@each_board
+def test_every_variable_is_used_and_there(shown: Board) -> None:
+    """No variable is without effect, and no panel uses one that the dashboard does not have."""
+    have = {variable["name"] for variable in shown["templating"]["list"]}
+    assert mentioned(shown) - OUR_OWN <= have
+    assert have - mentioned(shown) <= {"runbooks"}  # a link stands where there is a runbook on its topic
+
+
+@each_board
+def test_links_lead_somewhere(shown: Board) -> None:
+    """Runbooks and dashboards that are linked exist, and every dashboard links to the others."""
+    text = json.dumps(shown)
+    for alert in re.findall(r"\$\{runbooks\}/(\w+)\.md", text):
+        assert (ROOT / "rules" / "runbooks" / f"{alert}.md").exists(), alert
+    assert set(re.findall(r"/d/([\w-]+)", text)) <= {other["uid"] for other in BOARDS}
+    assert shown["links"][0]["tags"] == shown["tags"] == ["orphaned-inference"]
+
+
+@each_board
+def test_grafana_can_import_it(shown: Board) -> None:
+    """Classic JSON of a schema that Grafana 11 to 13 read, without what belongs to one installation."""
+    assert shown["schemaVersion"] == 42
+    assert not {"id", "version", "__inputs", "__requires"} & set(shown)
+    assert shown["uid"].startswith("orphaned-inference")
+    assert len(shown["uid"]) <= 40
+    assert len({other["uid"] for other in BOARDS}) == len({other["title"] for other in BOARDS}) == len(FILES) == 4
+    assert shown["timezone"] == "utc"

@@ -53,7 +53,8 @@ SELECT
         AS failed_nano,
     CASE WHEN b.settled AND b.shareable THEN coalesce(s.unattributed_nano, 0) ELSE b.billed_nano END
         AS unattributed_nano,
-    e.estimated_nano, least(t.orphaned_nano, e.estimated_nano) AS estimated_orphaned_nano,
+    -- least() would pass over a NULL: a bucket without special completions would be all orphaned
+    e.estimated_nano, least(coalesce(t.orphaned_nano, 0), e.estimated_nano) AS estimated_orphaned_nano,
     t.cut_short_nano AS estimated_cut_short_nano, t.failed_nano AS estimated_failed_nano, b.settled, b.bucket_no,
     b.shareable
 FROM full_bucket AS b
