@@ -75,7 +75,7 @@ def test_page_loads_nothing_from_the_network() -> None:
     found = tags(page(summary(), NOW_US))
     assert "script" not in found.tags
     assert "link" not in found.tags
-    assert set(found.links) == {"/metrics", "/healthz", "/readyz"}
+    assert set(found.links) == {"/report", "/metrics", "/healthz", "/readyz"}
 
 
 def test_page_is_accessible() -> None:

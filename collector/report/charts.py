@@ -76,7 +76,9 @@ def _bars(money: Money, name: str, title: str, rows: Sequence[tuple[str, int]]) 
     ])  # fmt: skip
     most = max(nano for _, nano in rows) / NANO
     base = alt.Chart(data).encode(
-        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200, labelPadding=8)),
+        y=alt.Y(
+            "name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200, labelPadding=8)
+        ),
         x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, (most or 1) * 1.25], nice=False)),
     )
     bars = base.mark_bar(color=BAR_NOW, height=16)
@@ -135,7 +137,13 @@ def _cut(text: str) -> str:
 
 def _spec(chart: "alt.LayerChart") -> dict[str, Any]:
     """The drawing by itself: no background, quiet axes, and no words for screen readers, which get `told`."""
-    quiet = {"labelColor": INK, "titleColor": QUIET, "labelFontSize": 13, "titleFontSize": 12, "titleFontWeight": "normal"}
+    quiet = {
+        "labelColor": INK,
+        "titleColor": QUIET,
+        "labelFontSize": 13,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
     drawn = chart.configure(background="transparent", aria=False, font="sans-serif").configure_view(stroke=None)
     drawn = drawn.configure_axis(grid=False, domainColor=QUIET, **quiet).configure_text(fontSize=13)
     spec: dict[str, Any] = drawn.to_dict()

@@ -25,7 +25,9 @@ def title(change: Change) -> str:
     route = _route(change)
     match change.kind:
         case "timeout":
-            return f"Raise the timeout of {route} from {limit(change.deadline_us or 0)} to {limit(change.target_us or 0)}"
+            return (
+                f"Raise the timeout of {route} from {limit(change.deadline_us or 0)} to {limit(change.target_us or 0)}"
+            )
         case "stream":
             return f"Let {route} stream, instead of a timeout of {limit(change.deadline_us or 0)} for the whole answer"
         case "batch":
@@ -53,7 +55,9 @@ def why(change: Change) -> str:
                 "and a timeout between bytes does not fire while they come."
             )
         case "batch":
-            return f"{part} {answers} had come within {limit(RUNGS_S[-1] * SECOND_US)} of the start, too few to wait for."
+            return (
+                f"{part} {answers} had come within {limit(RUNGS_S[-1] * SECOND_US)} of the start, too few to wait for."
+            )
         case "died":
             return (
                 f"{counted(whole, 'answer')} {agreed(whole, 'was')} finished by the backend after "

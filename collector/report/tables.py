@@ -88,7 +88,10 @@ def inference(money: Money) -> Table | None:
     whole = total_nano(money.now)
     if whole <= 0:
         return None
-    rows = [(word, _cell(money.now.parts.get(name, 0)), share(money.now.parts.get(name, 0), whole)) for name, word in PARTS.items()]
+    rows = [
+        (word, _cell(money.now.parts.get(name, 0)), share(money.now.parts.get(name, 0), whole))
+        for name, word in PARTS.items()
+    ]
     caption = f"All inference spend, {money.currency}, this week, by the bill where settled, else by dated prices"
     return _table(caption, ("Part", "Spend", "Share"), [*rows, ("all", money_text(whole), "")])
 
@@ -117,7 +120,10 @@ def bill(money: Money) -> Table | None:
     row = money.bill.get("settled")
     if row is None:
         return None
-    parts = [(f"= {word}" if place == 0 else f"+ {word}", row[f"{name}_nano"]) for place, (name, word) in enumerate(PARTS.items())]
+    parts = [
+        (f"= {word}" if place == 0 else f"+ {word}", row[f"{name}_nano"])
+        for place, (name, word) in enumerate(PARTS.items())
+    ]
     lines = [("billed", row["billed_nano"]), *parts]
     caption = f"The settled bill of this week, {money.currency}; the parts add up to the last nano-unit"
     return _table(caption, ("Part", "Spend"), [(word, money_text(int(nano))) for word, nano in lines])
@@ -140,4 +146,6 @@ def weeks(money: Money) -> Table:
         sign = "+" if changed > 0 else ""
         rows.append((one.week.name, money_text(spend.best_nano), span, part, told, f"{sign}{_cell(changed)}"))
     head = ("Week", "Orphaned", "90 % interval", "Share of inference", "As first told", "Correction")
-    return _table(f"Orphaned spend by week, {money.currency}, as known now and as its own report could tell", head, rows)
+    return _table(
+        f"Orphaned spend by week, {money.currency}, as known now and as its own report could tell", head, rows
+    )
