@@ -25,6 +25,7 @@ from collector.records import instant_us
 
 if TYPE_CHECKING:
     from collector.config import Config
+    from collector.reporting import Sent
 
 DONE, FAILED, MISUSED, BROKEN = 0, 1, 2, 3
 CONFIG_DEFAULT = Path("orphaned.yaml")
@@ -434,6 +435,49 @@ def backfill(  # noqa: PLR0917 - typer binds them by name
         samples = past.write(connection, sink, instants, besides=besides, show=show.count)
     if not samples:
         _say("there is nothing to load: the ledger knows nothing of before the last three hours (or of that span)")
+# report -----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    week: Annotated[
+        str | None, typer.Option("--week", metavar="2026-W47", help="Which ISO week; default: the newest whole one.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Where to; default: the current directory.")
+    ] = None,
+    as_of: AsOfOption = None,
+    deliver: Annotated[
+        bool, typer.Option("--deliver", help="Send it to those of the config's targets that lack it, instead.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """The weekly cost report: report.html, report.pdf and orphaned-spend.csv; or its delivery."""
+    from collector import reporting
+    from collector.daemon import wall_clock_us
+    from collector.report import page, weeks
+
+    wanted, known_us = None if week is None else weeks.named(week), _instant_or_none(as_of, "--as-of")
+    if deliver and (output or as_of):
+        raise UsageError("--deliver sends what is known now to the config's targets; it goes without --output, --as-of")
+    found = _config(ctx, config)
+    if deliver:
+        raise typer.Exit(_delivered(reporting.deliver(found, now_us=wall_clock_us(), week=wanted)))
+    drawn = reporting.drawn(found, week=wanted, as_of_us=known_us)
+    _say(page.title(drawn.figures))
+    for path in drawn.write(output or Path()):
+        _say(f"  {path}")
+
+
+def _delivered(sent: "Sent | None") -> int:
+    """What became of the deliveries, on standard error; the exit code."""
+    if sent is None:
+        _say("Nothing to deliver: every target has the newest report that is due")
+        return DONE
+    for one in sent.outcomes:
+        _say(f"{sent.week.name}: {one.target}: {one.error or 'delivered'}")
+    return FAILED if sent.failed else DONE
 
 
 # demo -------------------------------------------------------------------------------------------------------

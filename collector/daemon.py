@@ -12,10 +12,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
@@ -30,6 +30,9 @@ from collector.records import LedgerSummary, RunSummary, instant_text
 from collector.web import Answer, Server, listening
 
 STOP_SECONDS_MAX = 4.0  # of the 5 s that a stop may take: the rest is for closing up
+REPORT_SECONDS_MAX = 600.0  # how long a drawn report is served before it is drawn anew
+REPORT_WAIT_SECONDS = 8.0
+REPORT_AGAIN_SECONDS = 3600.0  # after a delivery that failed
 OVERDUE_SECONDS = 60.0  # a job this late was not started by a scheduler that lives
 
 
@@ -41,13 +44,28 @@ class RunOnce(Protocol):
         ...
 
 
+class Deliver(Protocol):
+    """One look at whether a weekly report is due, and its delivery if it is."""
+
+    def __call__(self) -> Sequence[str]:
+        """A line for each target that got it. Raises OperatingError where one failed, after the others were tried."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a config says there is to do: the run, and its intervals in seconds without and with bills."""
+    """What a config says there is to do: the run, and its intervals in seconds without and with bills.
+
+    `report_page` draws the newest weekly report as HTML; `report_deliver` sends it at `report_at` (weekday from
+    Monday, 0; hour; minute, UTC) to those who lack it. None: there is no such thing here.
+    """
 
     run_once: RunOnce
     collect_seconds: float
     bill_seconds: float
+    report_page: Callable[[], str] | None = None
+    report_deliver: Deliver | None = None
+    report_at: tuple[int, int, int] = (0, 6, 0)
 
 
 @dataclass(frozen=True)
@@ -107,6 +125,7 @@ class Daemon:
         self._view = View(initial, Exposition(initial).made())
         self._stopping = threading.Event()
         self._running = threading.Lock()
+        self._report: tuple[int, str] | None = None  # when it was drawn, and the page
         self._server: Server = listening(listen, self._answers())
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(max_workers=1)},
@@ -143,6 +162,16 @@ class Daemon:
         ):
             run = partial(self._run, bill=bill)
             add(run, "interval", seconds=seconds, id=name, name=name, replace_existing=True, **first)
+        if work.report_deliver is None:
+            return
+        weekday, hour, minute = work.report_at
+        add(self._deliver, "cron", day_of_week=weekday, hour=hour, minute=minute, id="report", replace_existing=True)
+        # What was due while nothing ran is delivered now, after the first run: both wait for the one thread.
+        self._deliver_at(datetime.now(UTC) + timedelta(seconds=1))
+
+    def _deliver_at(self, moment: datetime) -> None:
+        """Looks once more, at `moment`, whether a report is to be delivered."""
+        self._scheduler.add_job(self._deliver, "date", run_date=moment, id="report-again", replace_existing=True)
 
     def change(self, work: Work) -> None:
         """Goes on with other `work`; a run that is under way ends with the old."""
@@ -188,6 +217,18 @@ class Daemon:
                 self._failed("failed", unforeseen, started_us, bill=bill)
             else:
                 self._log_run(done, bill=bill)
+
+    def _deliver(self) -> None:
+        """The job: the weekly report to those who lack it; whatever fails is tried again in an hour."""
+        with self._running:
+            if self._stopping.is_set() or self._work.report_deliver is None:
+                return
+            try:
+                for line in self._work.report_deliver():
+                    self.log.info("report", delivered=line)
+            except Exception as failed:  # noqa: BLE001 (a report that fails must not end the daemon)
+                self.log.error("report", error=str(failed), error_type=type(failed).__name__)  # noqa: TRY400
+                self._deliver_at(datetime.now(UTC) + timedelta(seconds=REPORT_AGAIN_SECONDS))
 
     def _after(self, done: RunSummary) -> View:
         """The view after a run that came back; its ledger's counts include broken runs before it."""
@@ -244,6 +285,7 @@ class Daemon:
             "/metrics": self._metrics,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
+            "/report": self._report_page,
             "/": self._landing,
         }
 
@@ -257,6 +299,24 @@ class Daemon:
     def _readyz(self, _accept: str, _encoding: str) -> Answer:
         why = self._view.unready
         return Answer.text(503, f"not ready: {why}") if why else Answer.text(200, "ready")
+
+    def _report_page(self, _accept: str, _encoding: str) -> Answer:
+        """The newest weekly report, drawn when it is asked for and kept for a while: drawing takes seconds."""
+        draw, held = self._work.report_page, self._report
+        if draw is None:
+            return Answer.text(404, "no report is drawn here")
+        if held is not None and self._now_us() - held[0] < REPORT_SECONDS_MAX * 1e6:
+            return Answer.html(held[1])
+        # Never beside a run: the ledger is one process's, and one thing's at a time.
+        if not self._running.acquire(timeout=REPORT_WAIT_SECONDS):
+            return Answer.text(503, "a run is under way; the report can be drawn when it is done")
+        try:
+            self._report = held = (self._now_us(), draw())
+        except (OperatingError, UsageError) as failed:
+            return Answer.text(503, f"no report: {failed}")
+        finally:
+            self._running.release()
+        return Answer.html(held[1])
 
     def _landing(self, _accept: str, _encoding: str) -> Answer:
         view = self._view

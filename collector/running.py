@@ -6,7 +6,7 @@ A Config comes in. The clock is the daemon's; this module decides only what fail
 from collections.abc import Callable
 from pathlib import Path
 
-from collector import pipeline
+from collector import pipeline, reporting
 from collector.check import readable
 from collector.config import Config, load
 from collector.daemon import Work, serve, wall_clock_us
@@ -68,7 +68,31 @@ def work_of(config: Config) -> Work:
     def once(*, bill: bool) -> RunSummary:
         return pipeline.run_once(config, now_us=wall_clock_us(), bill=bill)
 
-    return Work(once, config.schedule.collect_us / 1e6, config.schedule.bill_us / 1e6)
+    at = config.schedule.report
+    return Work(
+        once,
+        config.schedule.collect_us / 1e6,
+        config.schedule.bill_us / 1e6,
+        report_page=lambda: report_page(config),
+        report_deliver=(lambda: _deliver(config)) if reporting.has_targets(config) else None,
+        report_at=(at.weekday, at.hour, at.minute),
+    )
+
+
+def report_page(config: Config) -> str:
+    """The newest weekly report as the daemon serves it."""
+    return reporting.drawn(config).html
+
+
+def _deliver(config: Config) -> list[str]:
+    """Who got the weekly report now. OperatingError where somebody still lacks it."""
+    sent = reporting.deliver(config, now_us=wall_clock_us())
+    if sent is None:
+        return []
+    failed = [f"{one.target}: {one.error}" for one in sent.outcomes if one.error]
+    if failed:
+        raise OperatingError(f"{sent.week.name}: {'; '.join(failed)}")
+    return [f"{sent.week.name}: {one.target}" for one in sent.outcomes]
 
 
 def _known(config: Config) -> LedgerSummary | None:

@@ -17,7 +17,7 @@ from random import Random
 
 from collector import pipeline
 from collector.config import Config, load
-from collector.ledger import dialect
+from collector.ledger.summary import Window, spend
 from collector.records import instant_us
 from tests.helpers import DAY_US, MINUTE_US, NANO, Row, rows, run
 from tests.world import World
@@ -214,11 +214,11 @@ def interval_each(worlds: Sequence[World], config: Config) -> list[Interval]:
     with pipeline.reading(config) as (connection, values):
         for world in worlds:
             now_us = world.spec.start_us + DAY_US // 2
-            bound = {**values, "now_us": now_us, "month_us": now_us - DAY_US}
-            windows = dialect.run(connection, "collector.ledger", "summary_window", bound)
-            low, best, high = next(row[2:5] for row in windows if row[0] == "1d" and row[1] == config.currency)
+            windows = spend(connection, values, [Window("1d", now_us - DAY_US, now_us)])
+            found_in = next(one for one in windows if one.currency == config.currency)
+            low, best, high = found_in.low_nano, found_in.best_nano, found_in.high_nano
             lost = sum((abort.lost for abort in world.aborts if abort.on_money_row), Fraction(0))
-            found.append(Interval(int(low), int(best), int(high), lost * NANO))
+            found.append(Interval(low, best, high, lost * NANO))
     return found
 
 

@@ -19,7 +19,9 @@ from tests.world import World, WorldSpec, build
 
 AS_OF = "2026-11-23T05:00:00Z"
 LATER = "2026-11-23T06:00:00Z"
-COMMANDS = ["run", "check", "status", "export", "explain", "metrics", "journal", "backfill", "demo", "probe"]
+COMMANDS = [
+    "run", "check", "status", "export", "explain", "metrics", "journal", "backfill", "report", "demo", "probe"
+]  # fmt: skip
 
 
 def orphaned(*arguments: str | Path, env: dict[str, str] | None = None) -> Result:
@@ -55,7 +57,7 @@ def test_help_lists_what_is_there() -> None:
 
 def test_starts_light() -> None:
     """The command line alone imports none of the heavy libraries."""
-    heavy = "duckdb pandas pyarrow numpy apscheduler prometheus_client pydantic google genai_prices"
+    heavy = "altair vl_convert weasyprint duckdb pandas pyarrow numpy apscheduler prometheus_client pydantic google genai_prices"
     code = f"import sys, collector.cli; print([m for m in '{heavy}'.split() if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -107,6 +109,9 @@ def test_all_config_errors_at_once(tmp_path: Path) -> None:
         (["export", "verdicts", "--from", "2026-11-31"], "--from: '2026-11-31' is no instant"),
         (["export", "verdicts", "--to", "2026-W47"], "--to: '2026-W47' is no instant"),
         (["explain", "no-such-id"], "no-such-id: the ledger knows no call"),
+        (["report", "--week", "2026-47"], "--week: '2026-47' is no week"),
+        (["report", "--deliver"], "names nowhere to deliver to"),
+        (["report", "--deliver", "--as-of", AS_OF], "it goes without --output, --as-of"),
         (["export", "nothing"], "nothing"),
         (["frobnicate"], "frobnicate"),
     ],

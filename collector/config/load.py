@@ -78,6 +78,7 @@ class Config:
     correlation: model.Correlation
     billing: model.Billing
     schedule: model.Schedule
+    report: model.Report
     sources: tuple[SourceConfig, ...]
     skus: tuple[SkuRule, ...]
     policies: tuple[Claim, ...]
@@ -119,6 +120,7 @@ def parse(text: str, path: Path) -> Config:
         correlation=section.correlation,
         billing=section.billing,
         schedule=section.schedule,
+        report=section.report,
         sources=sources,
         skus=tuple(entry.rule() for entry in section.skus),
         policies=(*(entry.override() for entry in section.policies), *measured(measured_path)),

@@ -4,6 +4,8 @@ A section refuses every key that it does not name. It opens no file and knows no
 `skus`, `policies` and `prices` become the types of the rooms that use them. Those of `sources` stand in sources.py.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,18 +20,26 @@ from collector.config.values import (
     Flag,
     Interval,
     ListenAddress,
+    MailAddress,
+    MailAddresses,
     PathPattern,
     Pattern,
+    Port,
     Price,
     Probability,
     Text,
+    Url,
     Usage,
     Weekly,
     WeeklyTime,
 )
 from collector.costing.policies import On, PolicyOverride
 from collector.costing.prices import ConfiguredPrice
+from collector.problems import UsageError
+from collector.report.targets import FolderTarget, MailTarget, Target, WebhookTarget
 from collector.sources.skus import SkuRule
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Section(BaseModel):
@@ -79,6 +89,74 @@ class Schedule(Section):
     collect_us: Interval = Field(default=30 * DURATION_UNITS_US["s"], alias="collect")
     bill_us: Interval = Field(default=DURATION_UNITS_US["h"], alias="bill")
     report: Weekly = WeeklyTime(0, 6, 0)
+
+
+class Mail(Section):
+    """A mail server, and who gets the weekly report. The password stands in the environment, never in the file."""
+
+    server: Text
+    port: Port = 587
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    sender: MailAddress = Field(alias="from")
+    to: MailAddresses
+    user: Text | None = None
+    password_env: Text | None = None
+    ca_file: PathPattern | None = None
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if self.tls == "none" and self.server not in LOOPBACK:
+            raise ValueError(f"tls: none sends in the clear; it goes with {', '.join(sorted(LOOPBACK))} alone")
+        if (self.user is None) != (self.password_env is None):
+            raise ValueError("user and password_env (the name of an environment variable) go together")
+        return self
+
+
+class Webhook(Section):
+    """An address that takes messages in Slack's format: as written, or out of the environment, for it is a secret."""
+
+    url: Url | None = None
+    url_env: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_named_once(self) -> Self:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("the address is named once: by `url:`, or by `url_env:` (an environment variable)")
+        return self
+
+
+class Report(Section):
+    """Where the weekly report is delivered to; nowhere, if nothing is named."""
+
+    folder: PathPattern | None = None
+    mail: Mail | None = None
+    webhook: Webhook | None = None
+    link: Url | None = None
+
+    def targets(self, root: Path, environment: Mapping[str, str]) -> tuple[Target, ...]:
+        """These as the report room takes them. UsageError where the environment lacks what they name."""
+        found: list[Target] = []
+        if self.folder is not None:
+            found.append(FolderTarget(root / self.folder))
+        if (mail := self.mail) is not None:
+            found.append(MailTarget(
+                server=mail.server, port=mail.port, tls=mail.tls, sender=mail.sender, recipients=mail.to,
+                user=mail.user, password=_secret(mail.password_env, environment, "report.mail.password_env"),
+                ca_file=None if mail.ca_file is None else root / mail.ca_file,
+            ))  # fmt: skip
+        if (hook := self.webhook) is not None:
+            url = hook.url or _secret(hook.url_env, environment, "report.webhook.url_env")
+            found.append(WebhookTarget(url or "", self.link))
+        return tuple(found)
+
+
+def _secret(name: str | None, environment: Mapping[str, str], key: str) -> str | None:
+    """What the environment has under `name`; None where no name is given."""
+    if name is None:
+        return None
+    if not environment.get(name):
+        raise UsageError(f"{key}: the environment has no {name}, or it is empty")
+    return environment[name]
 
 
 class SkuEntry(Section):
@@ -172,6 +250,7 @@ class FileSection(Section):
     correlation: Correlation = Correlation()
     billing: Billing = Billing()
     schedule: Schedule = Schedule()
+    report: Report = Report()
     sources: list[Any]
     skus: tuple[SkuEntry, ...] = ()
     policies: tuple[PolicyEntry, ...] = ()

@@ -22,6 +22,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PORT_MAX = 65_535
 NAME_CHARS_MAX = 100
 PROJECTS_MAX = 100
+RECIPIENTS_MAX = 50
 FILTER_CHARS_MAX = 19_000  # Logging takes 20,000; the limits of time are added
 CALLS_A_MINUTE_MAX = 60  # cloud.google.com/logging/quotas
 
@@ -222,6 +223,34 @@ def size_bytes(value: object) -> int:
     return int(parts[1]) * SIZE_UNITS_BYTES[parts[2]]
 
 
+def _port(value: object) -> int:
+    text = _text(value)
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= PORT_MAX:
+        raise ValueError(f"expected a port from 1 to {PORT_MAX}, not {text!r}")
+    return int(text)
+
+
+def _mail_address(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", text) or not text.isascii():
+        raise ValueError(f"{text!r} is no mail address; expected one like finops@example.com")
+    return text
+
+
+def _mail_addresses(value: object) -> tuple[str, ...]:
+    texts = value if isinstance(value, list) else [value]
+    if not 1 <= len(texts) <= RECIPIENTS_MAX:
+        raise ValueError(f"expected 1 to {RECIPIENTS_MAX} mail addresses")
+    return tuple(map(_mail_address, texts))
+
+
+def _url(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"https?://[^\s/?#<>|]+\S*", text) or not text.isascii():
+        raise ValueError("expected an address that begins with https:// (or http://)")
+    return text
+
+
 def _path_pattern(value: object) -> str:
     text = _text(value)
     if "\0" in text:
@@ -252,6 +281,10 @@ def _field_paths(value: object) -> tuple[FieldPath, ...]:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+Port = Annotated[int, BeforeValidator(_port)]
+MailAddress = Annotated[str, BeforeValidator(_mail_address)]
+MailAddresses = Annotated[tuple[str, ...], BeforeValidator(_mail_addresses)]
+Url = Annotated[str, BeforeValidator(_url)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Duration = Annotated[int, BeforeValidator(duration_us)]
 Interval = Annotated[int, BeforeValidator(_interval_us)]

@@ -25,6 +25,7 @@ from collector.ledger import dialect
 from collector.pipeline import reading, run_once
 from collector.problems import UsageError
 from collector.records import LedgerSummary, RunSummary
+from collector.reporting import drawn
 
 PACKAGE = "collector.demo"
 COLLECT_S, BILL_S = 300.0, 3_600.0
@@ -130,6 +131,7 @@ def _where(directory: Path, address: str, *, moved: bool) -> Iterator[str]:
     if moved:
         yield "Another program listens where the demo would have; this port is free:"
     yield f"  Page     http://{address}/"
+    yield f"  Report   http://{address}/report"
     yield f"  Metrics  http://{address}/metrics"
     yield "Serving until Ctrl-C; what the daemon logs from here on is on standard error."
 
@@ -140,7 +142,8 @@ def _serve(config: Config, summary: LedgerSummary, address: str) -> int:
     def again(*, bill: bool) -> RunSummary:
         return run_once(config, now_us=wall_clock_us(), bill=bill)
 
-    return serve_daemon(Work(again, COLLECT_S, BILL_S), listen=address, initial=summary)
+    work = Work(again, COLLECT_S, BILL_S, report_page=lambda: drawn(config).html)
+    return serve_daemon(work, listen=address, initial=summary)
 
 
 def _say(line: str) -> None:

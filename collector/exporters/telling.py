@@ -12,7 +12,7 @@ from collector.exporters import job_telling
 Document = dict[str, Any]
 LINE_CHARS_MAX = 160
 
-_REASONS = {
+REASONS = {
     "interrupt": "was interrupted (Ctrl-C, SIGINT or SIGTERM)",
     "cancelled": "was cancelled by its program",
     "timeout": "ran into a timeout",
@@ -28,7 +28,7 @@ _VERDICTS = {
     "pending": "No completion has been found for it yet; it is waited for until {until} (its horizon).",
     "unmatched": "No completion was found for it in time: its cost is unknown; high bounds allow for it.",
 }
-_SHARES = {
+SHARES = {
     "tokens": "the client counted the tokens that it got",
     "bytes": "the bytes that arrived, against a total that another observer saw to its end",
     "time": "by time: the answer is taken to be generated evenly between its first byte and its end",
@@ -150,7 +150,7 @@ def _call_sentence(call: Document) -> str:
     who = f"{call['observer']}: {after}the call of {call['service'] or 'an unnamed service'}"
     reason = (call["verdict"] or {}).get("reason") or call["reason"]
     if call["verdict"]:
-        return f"{who} {_REASONS.get(reason, 'was aborted')}."
+        return f"{who} {REASONS.get(reason, 'was aborted')}."
     if call["outcome"] == "delivered":
         return f"{who} was delivered."
     if call["outcome"] is None:
@@ -302,7 +302,7 @@ def _rivals(call: Document) -> Iterator[str]:
 def _reached(completion: Document) -> Iterator[str]:
     if completion["share_evidence"] is None or completion["verdict"] == "failed":
         return
-    yield f"How that is known: {_SHARES.get(completion['share_evidence'], completion['share_evidence'])}."
+    yield f"How that is known: {SHARES.get(completion['share_evidence'], completion['share_evidence'])}."
     whole, lost = completion["lost_whole"], completion["lost_part"]
     if whole and completion["verdict"] in {"orphaned", "cut_short"}:
         low, high = completion["low_part"], completion["high_part"]

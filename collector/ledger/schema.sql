@@ -214,3 +214,6 @@ CREATE TABLE IF NOT EXISTS retry_link (
     chain_no BIGINT, attempt BIGINT
 );
 CREATE TABLE IF NOT EXISTS retry_current AS SELECT * FROM retry_link LIMIT 0;
+
+-- One row per week and target that has the week's report.
+CREATE TABLE IF NOT EXISTS report_delivery (week VARCHAR, target VARCHAR, delivered_at_us BIGINT);

@@ -6,6 +6,7 @@ own: every figure is a sum that an .sql file names.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,9 +26,21 @@ from collector.records import (
 PACKAGE = "collector.ledger"
 PARTS = ("delivered", "orphaned", "cut_short", "failed", "unattributed")
 HISTOGRAMS = ("abort_wait_seconds", "overrun_seconds", "timeout_overrun_seconds", "run_duration_seconds")
+DAY_US = 86_400_000_000
+WINDOW_DAYS = {"1d": 1, "7d": 7, "30d": 30}
+SLACK_US = 2 * DAY_US  # a bucket that opens before a window may be a day long
 _ENDLESS = 9_000_000_000  # the bound that stands for infinity in the ledger
 
 Counters = dict[str, list[tuple[tuple[str, ...], int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time by name: what lies after `from_us`, up to and with `to_us`."""
+
+    name: str
+    from_us: int
+    to_us: int
 
 
 def summarise(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> LedgerSummary:
@@ -112,14 +125,32 @@ def _filled(held: Sequence[tuple[float, int]]) -> tuple[tuple[float, int], ...]:
 
 
 def _windows(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> tuple[WindowSpend, ...]:
-    """Spend by window and currency."""
+    """Spend by window and currency, in the windows that end now."""
+    now_us = int(bound["now_us"])
+    spans = [Window(name, now_us - days * DAY_US, now_us) for name, days in WINDOW_DAYS.items()]
+    return spend(connection, bound, [*spans, Window("month", int(bound["month_us"]), now_us)])
+
+
+def spend(
+    connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any], windows: Sequence[Window]
+) -> tuple[WindowSpend, ...]:
+    """Spend by window and currency, whatever the windows; `bound` holds currency and horizon_us.
+
+    The one place where what was lost in a span of time is added up, so that no two views can disagree.
+    """
+    spans = {
+        "spans": [one.name for one in windows],
+        "froms_us": [one.from_us for one in windows],
+        "tos_us": [one.to_us for one in windows],
+        "oldest_us": min(one.from_us for one in windows) - SLACK_US,
+    }
     return tuple(
         WindowSpend(
             span, currency, int(low), int(best), int(high), int(avoidable),
             dict(zip(PARTS, map(int, parts), strict=True)),
         )
         for span, currency, low, best, high, avoidable, *parts in dialect.run(
-            connection, PACKAGE, "summary_window", bound
+            connection, PACKAGE, "summary_window", {**bound, **spans}
         )
     )  # fmt: skip
 

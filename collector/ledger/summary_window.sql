@@ -1,10 +1,7 @@
--- One row per window and currency: what was lost in it, with its bounds, and what all inference cost.
+-- One row per window and currency: what was lost in it (after from_us, up to to_us), with bounds, and what all inference cost.
 WITH
 win AS (
-    SELECT unnest([
-        {'span': '1d', 'from_us': $now_us - 86400000000}, {'span': '7d', 'from_us': $now_us - 604800000000},
-        {'span': '30d', 'from_us': $now_us - 2592000000000}, {'span': 'month', 'from_us': $month_us}
-    ], recursive := true)
+    SELECT unnest($spans) AS span, unnest($froms_us) AS from_us, unnest($tos_us) AS to_us
 ),
 lost AS (
     SELECT
@@ -23,9 +20,9 @@ lost AS (
     FROM verdict_current AS v
     JOIN win AS w
         ON coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > w.from_us
-        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) <= $now_us
+        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) <= w.to_us
     WHERE v.currency IS NOT NULL
-        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > $now_us - 2764800000000
+        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > $oldest_us
     GROUP BY ALL
 ),
 -- An unmatched abort may have cost what its buckets hold unattributed, and no more.
@@ -34,8 +31,8 @@ unmatched AS (
         v.started_at_us // 3600000000 * 3600000000 AS from_us,
         (coalesce(v.ended_at_us, v.started_at_us) + $horizon_us) // 3600000000 * 3600000000 + 3600000000 AS to_us
     FROM verdict_current AS v
-    JOIN win AS w ON v.started_at_us > w.from_us AND v.started_at_us <= $now_us
-    WHERE v.verdict IN ('unmatched', 'pending') AND v.started_at_us > $now_us - 2764800000000
+    JOIN win AS w ON v.started_at_us > w.from_us AND v.started_at_us <= w.to_us
+    WHERE v.verdict IN ('unmatched', 'pending') AND v.started_at_us > $oldest_us
 ),
 open_bucket AS (
     SELECT DISTINCT u.span, b.currency, b.provider, b.account, b.model, b.usage_kind, b.price_class,
@@ -60,8 +57,10 @@ part AS (
             b.estimated_nano - coalesce(b.estimated_orphaned_nano, 0) - coalesce(b.estimated_cut_short_nano, 0)
             - coalesce(b.estimated_failed_nano, 0), 0) END) AS delivered
     FROM bucket_current AS b
-    JOIN win AS w ON b.usage_start_us >= w.from_us // 3600000000 * 3600000000 AND b.usage_start_us < $now_us
-    WHERE b.currency IS NOT NULL AND b.model <> '' AND b.usage_start_us > $now_us - 2764800000000
+    JOIN win AS w
+        -- a window opens just after from_us: one that opens with an hour does not take the hour before
+        ON b.usage_start_us >= (w.from_us + 1) // 3600000000 * 3600000000 AND b.usage_start_us < w.to_us
+    WHERE b.currency IS NOT NULL AND b.model <> '' AND b.usage_start_us > $oldest_us
     GROUP BY ALL
 )
 SELECT
