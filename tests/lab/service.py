@@ -65,12 +65,16 @@ class Service:
         self.works[name or cell.name] = work = Work(cell)
         return work
 
+    def work_at(self, path: str) -> Work | None:
+        """The work that a request for this path is for; None where nobody expects it."""
+        return self.works.get(path.lstrip("/").partition("/")[0])
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection; it carries one request."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             path, headers = await request_of(reader)
             told = await self.jobs.answer(path.partition("?")[0])
-            work = self.works.get(path.lstrip("/").partition("/")[0])
+            work = self.work_at(path)
             if told is not None:
                 writer.write(_whole(json.dumps(told).encode()))
                 await writer.drain()
