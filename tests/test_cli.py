@@ -14,6 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from collector import cli
+from collector.cli.options import instant
+from collector.cli.tell import TableName
 from collector.problems import BrokenInvariantError, LedgerBusyError, UsageError
 from tests.world import World, WorldSpec, build
 
@@ -137,22 +139,22 @@ def test_bad_usage(read: Path, arguments: list[str], said: str) -> None:
 )
 def test_instants(text: str, at_us: int) -> None:
     """RFC 3339, a date alone (midnight) and a time without a zone (UTC) are instants."""
-    assert cli.instant(text, "--from") == at_us
+    assert instant(text, "--from") == at_us
 
 
 @pytest.mark.parametrize("text", ["", "now", "1970", "1970-1-1", "19700101", "1970-01-01T00", "1970-01-01T25:00:00Z"])
 def test_no_instants(text: str) -> None:
     """Whatever else Python would take for a time is refused."""
     with pytest.raises(UsageError, match="is no instant"):
-        cli.instant(text, "--from")
+        instant(text, "--from")
 
 
 def test_a_second_pass_changes_nothing(config: Path) -> None:
     """The same inputs read again give the same tables; an earlier now is refused with 2."""
     assert orphaned("run", "--once", "--config", config, "--as-of", AS_OF).exit_code == 0
-    tables = [orphaned("export", name, "--config", config).stdout for name in cli.TableName]
+    tables = [orphaned("export", name, "--config", config).stdout for name in TableName]
     assert orphaned("run", "--once", "--config", config, "--as-of", LATER).exit_code == 0
-    assert [orphaned("export", name, "--config", config).stdout for name in cli.TableName] == tables
+    assert [orphaned("export", name, "--config", config).stdout for name in TableName] == tables
     early = orphaned("run", "--once", "--config", config, "--as-of", AS_OF)
     assert early.exit_code == 2
     assert "lies before the last run" in early.stderr
