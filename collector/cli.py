@@ -7,26 +7,23 @@ this is the only place that reads the clock or catches whatever comes. Heavy imp
 
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from collector import books
 from collector.problems import BrokenInvariantError, OperatingError, UsageError
-from collector.records import instant_us
-
-if TYPE_CHECKING:
-    from collector.config import Config
+from collector.terminal import AsOfOption, ConfigOption, OutputOption
+from collector.terminal import config_of as _config
+from collector.terminal import instant_or_none as _instant_or_none
+from collector.terminal import say as _say
+from collector.terminal import sink_at as _sink
 
 DONE, FAILED, MISUSED, BROKEN = 0, 1, 2, 3
-CONFIG_DEFAULT = Path("orphaned.yaml")
 _ENGINE_TROUBLES = frozenset({"IOException", "OutOfMemoryException"})  # of DuckDB: disk, memory
 
 
@@ -112,11 +109,6 @@ def _unforeseen(error: Exception) -> None:
     )
 
 
-def _say(text: str) -> None:
-    """One message (or several lines of them) on standard error."""
-    typer.echo(text, err=True)
-
-
 app = typer.Typer(
     cls=Guarded,
     add_completion=False,
@@ -124,20 +116,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Finds what AI inference calls cost that somebody gave up waiting for.",
 )
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="The config; else $ORPHANED_CONFIG, else orphaned.yaml."),
-]
-AsOfOption = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar="TIME", help="What was known by then; default: by the last run."),
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", metavar="FILE", help="Where to; `-` (the default) is standard output."),
-]
-
 
 LayoutOption = Annotated[TextFormat, typer.Option("--format", help="For a person, or for a program.")]
 
@@ -166,34 +144,6 @@ def common(
 ) -> None:
     """Finds what AI inference calls cost that somebody gave up waiting for."""
     ctx.obj = config
-
-
-def _config(ctx: typer.Context, named: Path | None) -> "Config":
-    """The config of this call: the option behind the command, before it, the environment, the default."""
-    from collector.config import load
-
-    environment = os.environ.get("ORPHANED_CONFIG")
-    return load(named or ctx.obj or (Path(environment) if environment else CONFIG_DEFAULT))
-
-
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)?)?")
-
-
-def instant(text: str, option: str) -> int:
-    """`text` (RFC 3339; a date alone is midnight, without a zone it is UTC) as microseconds since 1970.
-
-    Raises UsageError for anything else.
-    """
-    try:
-        moment = datetime.fromisoformat(text.upper() if _INSTANT.fullmatch(text) else "")
-        return instant_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        expected = "RFC 3339, like 2026-11-20T09:14:07Z, or a date, like 2026-11-20"
-        raise UsageError(f"{option}: {text!r} is no instant; expected {expected}") from None
-
-
-def _instant_or_none(text: str | None, option: str) -> int | None:
-    return None if text is None else instant(text, option)
 
 
 # run ------------------------------------------------------------------------------------------------------
@@ -315,21 +265,6 @@ def export(  # noqa: PLR0917 - typer binds them by name
         tables.write(table.value, connection, sink, layout=layout.value, span=span, show=show.count)
 
 
-@contextmanager
-def _sink(output: Path | None, *, binary: bool) -> Iterator[BinaryIO]:
-    """Where an export goes: standard output, or a file that is there whole or not at all."""
-    from collector.exporters.tables import replacing
-
-    if output is not None and str(output) != "-":
-        with replacing(output) as file:
-            yield file
-        return
-    if binary and sys.stdout.isatty():
-        raise UsageError("Parquet is nothing for a terminal: name a file with --output, or redirect standard output")
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
-
-
 @app.command()
 def explain(
     ctx: typer.Context,
@@ -372,67 +307,10 @@ def metrics(ctx: typer.Context, as_of: AsOfOption = None, config: ConfigOption =
     _print(encode_text(latest(_config(ctx, config), as_of_us=known_us)).decode())
 
 
-# journal, backfill --------------------------------------------------------------------------------------------
+# journal, backfill ------------------------------------------------------------------------------------------
 
-
-@app.command()
-def journal(
-    ctx: typer.Context, output: OutputOption = None, as_of: AsOfOption = None, config: ConfigOption = None
-) -> None:
-    """The settled accounts as a Beancount journal that `bean-check` accepts."""
-    from collector.exporters import journal as books
-    from collector.exporters.bars import bars
-    from collector.pipeline import reading
-
-    known_us = _instant_or_none(as_of, "--as-of")
-    found = _config(ctx, config)
-    with (
-        bars("writing the journal") as show,
-        reading(found, as_of_us=known_us) as (connection, values),
-        _sink(output, binary=False) as sink,
-    ):
-        books.write(connection, values, sink, show=show.count)
-
-
-@app.command()
-def backfill(  # noqa: PLR0917 - typer binds them by name
-    ctx: typer.Context,
-    output: OutputOption = None,
-    start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Samples from this instant on.")] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Samples before this instant; never the last 3 hours.")
-    ] = None,
-    step: Annotated[str, typer.Option("--step", metavar="DURATION", help="How far samples lie apart.")] = "5m",
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="NAME=VALUE", help="A label of the scrape, such as job=...; may be repeated."),
-    ] = None,
-    config: ConfigOption = None,
-) -> None:
-    """The counters' past as OpenMetrics, for `promtool tsdb create-blocks-from openmetrics`."""
-    from collector.config.values import duration_us
-    from collector.daemon import wall_clock_us
-    from collector.exporters import backfill as past
-    from collector.exporters.bars import bars
-    from collector.pipeline import reading
-
-    from_us, to_us = _instant_or_none(start, "--from"), _instant_or_none(end, "--to")
-    try:
-        step_us = duration_us(step)
-    except ValueError as error:
-        raise UsageError(f"--step: {error}") from None
-    instants = past.grid(now_us=wall_clock_us(), step_us=step_us, from_us=from_us, to_us=to_us)
-    besides = past.labels_besides(label or ())
-    found = _config(ctx, config)
-    with (
-        bars("writing the past") as show,
-        reading(found) as (connection, _),
-        _sink(output, binary=False) as sink,
-    ):
-        samples = past.write(connection, sink, instants, besides=besides, show=show.count)
-    if not samples:
-        _say("there is nothing to load: the ledger knows nothing of before the last three hours (or of that span)")
-
+app.command()(books.journal)
+app.command()(books.backfill)
 
 # demo -------------------------------------------------------------------------------------------------------
 

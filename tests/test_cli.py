@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from collector import cli
+from collector import cli, terminal
 from collector.problems import BrokenInvariantError, LedgerBusyError, UsageError
 from tests.world import World, WorldSpec, build
 
@@ -132,14 +132,14 @@ def test_bad_usage(read: Path, arguments: list[str], said: str) -> None:
 )
 def test_instants(text: str, at_us: int) -> None:
     """RFC 3339, a date alone (midnight) and a time without a zone (UTC) are instants."""
-    assert cli.instant(text, "--from") == at_us
+    assert terminal.instant(text, "--from") == at_us
 
 
 @pytest.mark.parametrize("text", ["", "now", "1970", "1970-1-1", "19700101", "1970-01-01T00", "1970-01-01T25:00:00Z"])
 def test_no_instants(text: str) -> None:
     """Whatever else Python would take for a time is refused."""
     with pytest.raises(UsageError, match="is no instant"):
-        cli.instant(text, "--from")
+        terminal.instant(text, "--from")
 
 
 def test_a_second_pass_changes_nothing(config: Path) -> None:
