@@ -46,7 +46,7 @@ def violations(page: Any) -> list[str]:
 
 def tabbed(page: Any) -> list[tuple[str, bool]]:
     """What the Tab key reaches, in order: its name, and whether one sees that it has the focus."""
-    found = []
+    found: list[tuple[str, bool]] = []
     while True:
         page.keyboard.press("Tab")
         name, style, width = page.evaluate(FOCUSED)

@@ -146,7 +146,7 @@ _EVIDENCE_WORDS = {
 
 
 def _counted(counts: Mapping[str, int], words: Mapping[str, str]) -> str:
-    """ "7 joined by an id, 2 assumed by policy"; empty where there is nothing."""
+    """Such as "7 joined by an id, 2 assumed by policy"; empty where there is nothing."""
     return ", ".join(f"{counts[name]:,} {said}" for name, said in words.items() if counts.get(name))
 
 
@@ -167,7 +167,7 @@ def _place(spend: WindowSpend) -> int | None:
 
 
 def _run_row(run: RunRecord, now_us: int) -> RunRow:
-    took = f"{run.duration_ms} ms" if run.duration_ms < 1000 else f"{run.duration_ms / 1000:.1f} s"
+    took = f"{run.duration_ms:,} ms"
     outcome = OUTCOME_WORDS.get(run.outcome, run.outcome)
     at, age = _short(run.recorded_at_us), ago(run.recorded_at_us, now_us)
     return RunRow(run.run_id, at, age, outcome, took, f"{run.rows_new:,}", run.outcome == "ok")
