@@ -166,3 +166,14 @@ def test_other_values_make_rules_that_load(tmp_path: Path) -> None:
     assert rendered.count("dashboard_url: ") == rendered.count("alert: Orphaned")
     assert rendered.count("team: ml") == rendered.count("alert: Orphaned")
     assert "in the last 3 hours: more than 8 times" in " ".join(rendered.split())
+
+
+def test_the_page_lists_every_alert_with_its_severity() -> None:
+    """docs/alerts.md has a row for each alert, with its severity and a link to its runbook, and no other."""
+    page = (RULES.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\(\.\./rules/runbooks/(\w+)\.md\) \| (\w+) \|", page, re.MULTILINE)
+    assert all(name == runbook for name, runbook, _ in rows)
+    assert {name: severity for name, _, severity in rows} == {
+        rule["alert"]: rule["labels"]["severity"] for rule in ALERTS
+    }
+    assert len(rows) == len(NAMES)
