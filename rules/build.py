@@ -19,8 +19,10 @@ _RENDERED = "Rendered by `make rules` from rules/values.yaml: change thresholds 
 
 def alerts(values: Values) -> list[Rule]:
     """Every alert, with what all of them have in common."""
-    made = (*money(values), *health(values))
-    return [alert.rule(labels=values.labels, runbooks=values.runbooks) for alert in made]
+    return [
+        alert.rule(labels=values.labels, runbooks=values.runbooks, grafana=values.grafana)
+        for alert in (*money(values), *health(values))
+    ]
 
 
 def render(values: Values) -> dict[str, str]:

@@ -32,6 +32,7 @@ def _drifting(values: Values) -> Alert:
         "OrphanedBillDrifting",
         f"{either}\n  and on (provider, currency)\n{over(billed, limit.budget_share, '30d', wider=True)}",
         hold=limit.hold,
+        board="-trust",
         severity="warning",
         summary="The bill and the price book disagree.",
         description="{{ $labels.provider }} billed "
@@ -55,6 +56,7 @@ def _late(values: Values) -> Alert:
         "OrphanedBillLate",
         _aged("orphaned_inference_bill_settled_through_timestamp_seconds", "provider", values.bill_late),
         hold=values.bill_late.hold,
+        board="-trust",
         severity="warning",
         summary="A bill has not been settled for days.",
         description="The bill of {{ $labels.provider }}, account {{ $labels.account }}, is settled only up to "
@@ -75,6 +77,7 @@ def _unattributed(values: Values) -> Alert:
             over(amount, limit.budget_share, "7d"),
         ),
         hold=limit.hold,
+        board="-trust",
         severity="warning",
         summary="More of the bill than usual stands in no completion log.",
         description=f"{PERCENT} of the {label('currency')} spent on inference in the last 7 days belongs to no "
@@ -89,6 +92,7 @@ def _sources(values: Values) -> list[Alert]:
         "OrphanedSourceDown",
         f"{UP} == 0",
         hold=values.source_down.hold,
+        board="-health",
         severity="warning",
         summary="A source cannot be read.",
         description=f"Source {label('source')} has failed for {words(values.source_down.hold)}. What it would "
@@ -105,6 +109,7 @@ def _stale(values: Values) -> list[Alert]:
         "OrphanedSourceStale",
         f"{_aged(WATERMARK, 'source', limit)}\n  and on (job, instance, source)\n{UP} == 1",
         hold=limit.hold,
+        board="-health",
         severity="warning",
         summary=summary,
         description=f"Source {label('source')} has been read up to {AGE} ago and no further, although reading "
@@ -115,6 +120,7 @@ def _stale(values: Values) -> list[Alert]:
         "OrphanedSourceStale",
         f"{UP} == 1\n  unless on (job, instance, source)\n{WATERMARK}",
         hold=limit.after,
+        board="-health",
         severity="warning",
         labels={"watermark": "none"},
         summary=summary,
@@ -134,6 +140,7 @@ def _collector(values: Values) -> list[Alert]:
         f"time() - {success} > {seconds(age)}\n  or\n"
         f"orphaned_inference_build_info unless on (job, instance) {success}",
         hold=values.collector_down.hold,
+        board="-health",
         severity="critical",
         summary="The collector is not running, or its runs do not succeed.",
         description="{{ with $labels.instance }}The collector {{ . }}{{ else }}Every collector{{ end }} cannot be "
@@ -144,6 +151,7 @@ def _collector(values: Values) -> list[Alert]:
     broken = Alert(
         "OrphanedInvariantBroken",
         f"increase(orphaned_inference_invariant_violations_total[{values.invariant_broken.within}]) > 0",
+        board="-health",
         severity="critical",
         summary="The books did not add up, and a run was rolled back.",
         description="{{ $labels.instance }} rolled back a run in the last "

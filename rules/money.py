@@ -120,6 +120,7 @@ def _leaking(values: Values) -> list[Alert]:
                 name,
                 f"{much}\n  and on ({labels})\n{leak(level)} > {limit.times:g}",
                 hold=limit.hold,
+                board="-where",
                 severity="warning",
                 summary=f"A {noun} loses much more inference money than it used to.",
                 description=f"Work for {who} that reached nobody cost {MONEY} in the last day: more than "
@@ -137,6 +138,7 @@ def _timeouts(values: Values) -> Alert:
         f"{ANSWERED_SOON}:ratio1d > {limit.share:g}\n  and on (provider, model, service_name)\n"
         f"{TIMEOUTS}:delta1d >= {limit.at_least:g}",
         hold=limit.hold,
+        board="-where",
         severity="warning",
         summary="Timeouts fire just before the answers come.",
         description=f"{PERCENT} of the timeouts of {label('service_name')} at {label('model')} in the last "
@@ -152,6 +154,7 @@ def _retries(values: Values) -> Alert:
         "OrphanedRetriesPayTwice",
         over(amount, limit.budget_share, limit.window, wider=True),
         hold=limit.hold,
+        board="-where",
         severity="warning",
         summary="Retries pay for the same work again.",
         description=f"In the last {words(limit.window)} {label('service_name')} lost {MONEY} on attempts that a "

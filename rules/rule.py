@@ -26,7 +26,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert: when, how bad, what is told; `hold` is Prometheus' `for`, `labels` come beside those of `expr`."""
+    """One alert: when, how bad, what is told.
+
+    `hold` is Prometheus' `for`; `labels` come beside those of `expr`; `board` is the end of its dashboard's uid.
+    """
 
     name: str
     expr: str
@@ -35,17 +38,19 @@ class Alert:
     summary: str
     description: str
     why: str
+    board: Literal["", "-where", "-trust", "-health"] = ""
     hold: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def rule(self, *, labels: Mapping[str, str], runbooks: str) -> Rule:
-        """The rule, with the labels that all alerts get, and its runbook below `runbooks`."""
+    def rule(self, *, labels: Mapping[str, str], runbooks: str, grafana: str) -> Rule:
+        """The rule, with the labels that all alerts get, its runbook below `runbooks`, its dashboard in `grafana`."""
         keys: dict[str, Any] = {"alert": self.name, "expr": self.expr, **({"for": self.hold} if self.hold else {})}
         keys["labels"] = {"severity": self.severity, **self.labels, **labels}
         keys["annotations"] = {
             "summary": self.summary,
             "description": self.description,
             "runbook_url": f"{runbooks}/{self.name}.md",
+            **({"dashboard_url": f"{grafana}/d/orphaned-inference{self.board}"} if grafana else {}),
         }
         return Rule(keys, self.why)
 

@@ -159,6 +159,7 @@ class Values(_Section):
     budget_per_30d: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[Decimal, Field(gt=0)]]
     labels: dict[str, str]
     runbooks: str
+    grafana: str
     prometheus: Prometheus
     burning_fast: BurningFast
     burning_slow: Burning

@@ -20,7 +20,9 @@ RULES = Path(__file__).parents[1] / "rules"
 Rule = dict[str, Any]
 Path_ = tuple[str | int, ...]
 # Not thresholds: what Prometheus is told, and what has no figure.
-_NO_THRESHOLD = frozenset({"labels", "runbooks", "prometheus", "overrides", "EUR"})  # EUR: the cases are in USD
+_NO_THRESHOLD = frozenset(
+    {"labels", "runbooks", "grafana", "prometheus", "overrides", "EUR"}
+)  # EUR: the cases are in USD
 _OTHER_WINDOW = {"1d": "7d", "7d": "30d"}
 _NO_MATTER = {("OrphanedBudgetMissing", "budget_per_30d")}  # whether there is one, not how much
 _FACTORS = (0.9, 1.1)  # of a number: the cases lie nearer to the threshold than this

@@ -148,6 +148,7 @@ def test_other_values_make_rules_that_load(tmp_path: Path) -> None:
     changes = {
         "labels: {}": "labels: {team: ml}",
         "runbooks: rules/runbooks": "runbooks: https://runbooks.example/orphaned",
+        'grafana: ""': "grafana: https://grafana.example",
         "overrides: {}         # by provider": "overrides: {openai: 35d, aws.bedrock: 10d}   # by provider",
         "{long: 1h, short: 15m, multiple: 14.4}": "{long: 3h, short: 20m, multiple: 8}",
     }
@@ -161,5 +162,18 @@ def test_other_values_make_rules_that_load(tmp_path: Path) -> None:
     assert r'{provider!~"openai|aws\\.bedrock"} > 432000' in rendered
     assert '{provider="openai"} > 3024000' in rendered
     assert "runbook_url: https://runbooks.example/orphaned/OrphanedBillLate.md" in rendered
+    assert rendered.count("dashboard_url: https://grafana.example/d/orphaned-inference-health\n") == 5
+    assert rendered.count("dashboard_url: ") == rendered.count("alert: Orphaned")
     assert rendered.count("team: ml") == rendered.count("alert: Orphaned")
     assert "in the last 3 hours: more than 8 times" in " ".join(rendered.split())
+
+
+def test_the_page_lists_every_alert_with_its_severity() -> None:
+    """docs/alerts.md has a row for each alert, with its severity and a link to its runbook, and no other."""
+    page = (RULES.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\(\.\./rules/runbooks/(\w+)\.md\) \| (\w+) \|", page, re.MULTILINE)
+    assert all(name == runbook for name, runbook, _ in rows)
+    assert {name: severity for name, _, severity in rows} == {
+        rule["alert"]: rule["labels"]["severity"] for rule in ALERTS
+    }
+    assert len(rows) == len(NAMES)
