@@ -1,7 +1,7 @@
 """Overview: what is being lost, whose, why, since when, and how sure that is. For finance, at a glance."""
 
 from dashboards import queries as q
-from dashboards.panels import SHARE, band, bars, drill_down, lines, number, runbook
+from dashboards.panels import SHARE, band, bars, drill_down, lines, number, runbook, shown_as
 
 UID = "orphaned-inference"
 FILE = "overview.json"
@@ -20,14 +20,14 @@ ROWS = (
             "Spent since the 1st of the month (UTC) on inference whose result reached nobody: the best figure of all "
             "providers, models and services. Billed where the bill is settled, estimated from dated prices where not.",
             [(q.spend("month", "best"), "lost")],
-            steps=((None, "blue"),),
+            size=(5, 5), steps=((None, "blue"),),
         ),
         number(
             "Low and high, this month, $currency", f"The bounds of the figure on the left. {_LIKELY}",
-            [(q.spend("month", "low"), "low"), (q.spend("month", "high"), "high")], size=(5, 5),
+            [(q.spend("month", "low"), "low"), (q.spend("month", "high"), "high")], size=(4, 5),
         ),
         runbook(number(
-            "Share of all inference, this month",
+            "Share lost, this month",
             "Lost this month over all inference spend of this month; unknown where nothing was spent. Yellow from 2 %, "
             "red from 5 %.",
             [(q.share(q.spend("month", "best"), q.inference("month")), "share")],
@@ -40,10 +40,17 @@ ROWS = (
             [(q.spend("1d", "best"), "lost")], size=(4, 5),
         ),
         number(
+            "Change, 7 days",
+            "Lost in the last 7 days against the 7 days before, best figures as they were known then and are now. "
+            "Unknown in the first week. Green where it fell, orange from +20 %.",
+            [(f"{q.share(q.spend('7d', 'best'), q.spend('7d', 'best', ago='7d'))} - 1", "change")],
+            unit=SHARE, size=(3, 5), decimals=0, steps=((None, "green"), (0, "text"), (0.2, "orange")),
+        ),
+        number(
             "Avoidable, this month, $currency",
             "The part of this month's loss that was generated after the caller had left: what a cancel that the "
             "backend honours would have saved.",
-            [(f'sum({q.P}window_avoidable_spend{{window="month", {q.CURRENCY}}})', "avoidable")], size=(5, 5),
+            [(f'sum({q.P}window_avoidable_spend{{window="month", {q.CURRENCY}}})', "avoidable")], size=(4, 5),
         ),
     )),
     ("Since when, and out of what", (
@@ -52,10 +59,10 @@ ROWS = (
                 "Lost in the 24 hours before each instant, $currency",
                 f"The best figure and its bounds. {_LIKELY} Each point is what was known then: a late bill moves later "
                 "points only.",
-                [(q.spend("1d", "best"), "best"), (q.spend("1d", "low"), "low"), (q.spend("1d", "high"), "high")],
+                [(q.spend("1d", "best"), "best"), (q.spend("1d", "low"), "low"), (q.spend("1d", "high"), "low to high")],
                 size=(15, 9),
             ),
-            low="low", best="best", high="high",
+            low="low", best="best", high="low to high",
         ),
         bars(
             "All inference spend, this month, $currency",
@@ -64,7 +71,7 @@ ROWS = (
             "estimated.",
             (f'sort_desc(sum by (part) ({q.P}window_inference_spend{{window="month", {q.CURRENCY}}}))', "{{part}}"),
             size=(9, 9),
-        ),
+        ).override_by_name("cut_short", [shown_as("cut short")]),
     )),
     ("Whose, and why", (
         bars(

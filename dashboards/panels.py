@@ -18,6 +18,7 @@ SOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 MONEY, MONEY_DECIMALS = "short", 2
 SHARE = "percentunit"
 UNKNOWN = "unknown"
+BAR_TEXT = 15  # points; left to itself, Grafana writes so large that names do not fit
 RUNBOOKS = Path(__file__).parents[1] / "rules" / "runbooks"
 REFS = "ABCDEFG"
 
@@ -68,6 +69,7 @@ def bars(
     panel = panel.display_mode(common_models.BarGaugeDisplayMode.BASIC).show_unfilled(True)
     panel = panel.name_placement(common_models.BarGaugeNamePlacement.LEFT)
     panel = panel.value_mode(common_models.BarGaugeValueMode.TEXT)
+    panel = panel.text(common.VizTextDisplayOptions().title_size(BAR_TEXT).value_size(BAR_TEXT))
     panel = panel.max(top) if top is not None else panel
     panel = panel.data_links([link]) if link else panel
     return dressed(panel, title, text, unit, size)
@@ -90,11 +92,13 @@ def lines(
 
 
 def band(panel: Any, *, low: str, best: str, high: str) -> Any:
-    """`panel` with its lines `low` and `high` drawn as the edges of one band around `best`."""
+    """`panel` with its lines `low` and `high` drawn as the edges of one band around `best`; the legend names `high`."""
+    edge = [_set("custom.lineWidth", 0), _set("custom.showPoints", "never"), _colour("super-light-blue")]
     panel = panel.override_by_name(high, [
-        _set("custom.fillBelowTo", low), _set("custom.fillOpacity", 25), _set("custom.lineWidth", 0), _colour("blue"),
+        *edge, _set("custom.fillBelowTo", low), _set("custom.fillOpacity", 25),
     ])  # fmt: skip
-    panel = panel.override_by_name(low, [_set("custom.lineWidth", 0), _set("custom.fillOpacity", 0), _colour("blue")])
+    hidden = {"legend": True, "tooltip": False, "viz": False}
+    panel = panel.override_by_name(low, [*edge, _set("custom.fillOpacity", 0), _set("custom.hideFrom", hidden)])
     return panel.override_by_name(best, [_colour("blue"), _set("custom.fillOpacity", 0)])
 
 
@@ -142,6 +146,11 @@ def drill_down(title: str, variable: str, label: str) -> Any:
     kept = "${datasource:queryparam}&${currency:queryparam}"
     url = f"/d/orphaned-inference-where?{kept}&var-window=month&var-{variable}=${{__field.labels.{label}}}"
     return dashboard.DashboardLink(title).type(models.DashboardLinkType.LINK).url(url)
+
+
+def shown_as(name: str) -> models.DynamicConfigValue:
+    """The property of an override that gives a series another name."""
+    return _set("displayName", name)
 
 
 def _legend() -> common.VizLegendOptions:

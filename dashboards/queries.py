@@ -13,9 +13,10 @@ MODEL = 'provider=~"$provider", model=~"$model"'
 PROVIDER = 'provider=~"$provider"'
 
 
-def spend(window: str, bound: str) -> str:
-    """One bound of a window's loss, in the chosen currency."""
-    return f'sum({P}window_spend{{window="{window}", bound="{bound}", {CURRENCY}}})'
+def spend(window: str, bound: str, *, ago: str = "") -> str:
+    """One bound of a window's loss, in the chosen currency; as it stood some time `ago`."""
+    back = f" offset {ago}" if ago else ""
+    return f'sum({P}window_spend{{window="{window}", bound="{bound}", {CURRENCY}}}{back})'
 
 
 def inference(window: str, part: str = "") -> str:

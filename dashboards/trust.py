@@ -86,9 +86,9 @@ ROWS = (
                 "Lost in the 30 days before each instant, $currency",
                 "The best figure between its bounds; the true one lies there with 90 % probability. Each point is what "
                 "was known then. Bounds narrow as bills settle.",
-                [(q.spend("30d", "best"), "best"), (q.spend("30d", "low"), "low"), (q.spend("30d", "high"), "high")],
+                [(q.spend("30d", "best"), "best"), (q.spend("30d", "low"), "low"), (q.spend("30d", "high"), "low to high")],
             ),
-            low="low", best="best", high="high",
+            low="low", best="best", high="low to high",
         ),
     )),
     ("Corrections and problems", (

@@ -6,7 +6,7 @@ whose methods give label sets with figures, as Prometheus must answer. Money is 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,6 +104,10 @@ class Books:
     def best(self, span: str) -> float:
         """The same, all in one figure."""
         return sum(self.lost(span).values())
+
+    def best_before(self, span: str) -> float:
+        """The same as it stood at the first scrape."""
+        return replace(self, after=self.before).best(span)
 
     def avoidable(self, span: str) -> float:
         """What a cancel would have saved."""

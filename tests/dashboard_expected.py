@@ -44,8 +44,9 @@ def _bounds(file: str, title: str, span: str, refs: dict[str, str]) -> dict[tupl
 EXPECTED: dict[tuple[str, str, str], Expected] = {
     (OVERVIEW, "Lost this month, $currency", "A"): lambda b: b.best("month"),
     **_bounds(OVERVIEW, "Low and high, this month, $currency", "month", {"A": "low", "B": "high"}),
-    (OVERVIEW, "Share of all inference, this month", "A"): lambda b: b.best("month") / sum(b.parts("month").values()),
+    (OVERVIEW, "Share lost, this month", "A"): lambda b: b.best("month") / sum(b.parts("month").values()),
     (OVERVIEW, "Lost in 24 hours, $currency", "A"): lambda b: b.best("1d"),
+    (OVERVIEW, "Change, 7 days", "A"): lambda b: b.best("7d") / b.best_before("7d") - 1,
     (OVERVIEW, "Avoidable, this month, $currency", "A"): lambda b: b.avoidable("month"),
     **_bounds(
         OVERVIEW, "Lost in the 24 hours before each instant, $currency", "1d", {"A": "best", "B": "low", "C": "high"}

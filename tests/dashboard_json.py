@@ -46,6 +46,7 @@ def filled(query: str, chosen: Chosen, *, span: str = "7d") -> str:
     """`query` as Prometheus gets it from Grafana; spans that are fixed in a query become `span` too."""
     values = {
         "$__rate_interval": span, "$__range": span, "[1d]": f"[{span}]", "[1h]": f"[{span}]",
+        "offset 7d": f"offset {span}",
         "$currency": chosen.currency, "$window": chosen.window, "$provider": ".*",
         "$model": chosen.model or ".*", "$service": chosen.service or ".*",
     }  # fmt: skip
