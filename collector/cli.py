@@ -377,7 +377,7 @@ def metrics(ctx: typer.Context, as_of: AsOfOption = None, config: ConfigOption =
 
 
 @app.command()
-def report(
+def report(  # noqa: PLR0917 - typer binds them by name
     ctx: typer.Context,
     week: Annotated[
         str | None, typer.Option("--week", metavar="2026-W47", help="Which ISO week; default: the newest whole one.")
