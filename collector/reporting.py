@@ -52,7 +52,8 @@ def deliver(config: Config, *, now_us: int, week: Week | None = None) -> Sent | 
     """Deliver to every target of the config that lacks it the report of `week`, or else of the newest that is due.
 
     None: nothing is due, or everybody has it. A report that was due before the ledger's first run is nobody's.
-    Raises UsageError where the config names no target or no run was made since the week ended, and LedgerBusyError where another process holds the ledger.
+    Raises UsageError where the config names no target or no run was made since the week ended, and LedgerBusyError
+    where another process holds the ledger.
     """
     targets = config.report.targets(config.root, os.environ)
     if not targets:

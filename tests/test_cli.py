@@ -59,7 +59,10 @@ def test_help_lists_what_is_there() -> None:
 
 def test_starts_light() -> None:
     """The command line alone imports none of the heavy libraries."""
-    heavy = "altair vl_convert weasyprint duckdb pandas pyarrow numpy apscheduler prometheus_client pydantic google genai_prices"
+    heavy = (
+        "altair vl_convert weasyprint duckdb pandas pyarrow numpy apscheduler prometheus_client pydantic google "
+        "genai_prices"
+    )
     code = f"import sys, collector.cli; print([m for m in '{heavy}'.split() if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

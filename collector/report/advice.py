@@ -26,7 +26,7 @@ _STEPS = ("timeout_route", "cancel_route", "retry_route", "change_offer")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `counted` of `counted_of` is its evidence, by `kind`:
+    """One change, and what was counted for it: `counted` of `counted_of`, by `kind`.
 
     timeout, stream, batch: aborted answers that had come by `target_us` (batch: by ten minutes) after their start,
     of all that came after the limit `deadline_us`; died: answers whose process was gone; cancel: aborts after which
@@ -73,7 +73,6 @@ def _best(connection: duckdb.DuckDBPyConnection, asked: Mapping[str, Any]) -> li
         rows = dialect.run(connection, PACKAGE, "change_best", asked)
         if not rows:
             break
-        change_no, *told, saved, low, high = rows[0]
-        found.append(Change(*told, int(saved), int(low), int(high)))
-        dialect.run(connection, PACKAGE, "change_taken", {"change_no": change_no})
+        found.append(Change(*rows[0][1:]))
+        dialect.run(connection, PACKAGE, "change_taken", {"change_no": rows[0][0]})
     return found

@@ -20,6 +20,7 @@ WIDTH, ROW_HEIGHT, WEEKS_HEIGHT = 620, 26, 190
 PNG_SCALE = 2.0
 NANO = 1e9
 LABEL_CHARS_MAX = 28
+NAME_WIDTH = 130  # so that bars of two charts begin below each other, and no font is too wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +72,16 @@ def _bars(money: Money, name: str, title: str, rows: Sequence[tuple[str, int]]) 
     import altair as alt
 
     texts = [f"{row} {amount(nano, money.currency)}" for row, nano in rows]
-    data = alt.Data(values=[
-        {"name": _cut(row), "value": nano / NANO, "label": amount(nano, money.currency)} for row, nano in rows
-    ])  # fmt: skip
+    values = [{"name": _cut(row), "value": nano / NANO, "label": amount(nano, money.currency)} for row, nano in rows]
     most = max(nano for _, nano in rows) / NANO
-    base = alt.Chart(data).encode(
-        y=alt.Y(
-            "name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200, labelPadding=8)
-        ),
+    axis = alt.Axis(ticks=False, domain=False, labelLimit=200, labelPadding=8, minExtent=NAME_WIDTH)
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        y=alt.Y("name:N", sort=None, title=None, axis=axis),
         x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, (most or 1) * 1.25], nice=False)),
     )
     bars = base.mark_bar(color=BAR_NOW, height=16)
     labels = base.mark_text(align="left", dx=6, color=INK).encode(text="label:N")
-    chart = (bars + labels).properties(width=WIDTH - 180, height=ROW_HEIGHT * len(rows))
+    chart = (bars + labels).properties(width=WIDTH - NAME_WIDTH - 20, height=ROW_HEIGHT * len(rows))
     told = f"{title}, in {money.currency}, this week: {listed(texts)}."
     return Picture(name, title, told, _spec(chart))
 
@@ -94,10 +92,9 @@ def _weeks(money: Money) -> Picture:
 
     rows = [_week(one, money) for one in money.weeks]
     highest = max(row["high"] for row in rows) or 1.0
-    data = alt.Data(values=rows)
     x = alt.X("week:N", sort=None, title="week that begins on (UTC)", axis=alt.Axis(labelAngle=0, ticks=False))
     scale = alt.Scale(domain=[0, highest * 1.15], nice=False)
-    base = alt.Chart(data).encode(x=x)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=x)
     bars = base.mark_bar(width=34).encode(
         y=alt.Y("best:Q", axis=None, scale=scale),
         color=alt.condition(alt.datum.own, alt.value(BAR_NOW), alt.value(BAR)),

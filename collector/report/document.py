@@ -51,11 +51,16 @@ class Report:
         written = []
         # The page and the table first: they must not be missed because paper cannot be had.
         for name in (HTML, CSV, PDF):
-            body = {HTML: lambda: self.html.encode(), CSV: lambda: self.csv, PDF: lambda: self.pdf}[name]()
+            body = self._body(name)
             with replacing(directory / name) as file:
                 file.write(body)
             written.append(directory / name)
         return written
+
+    def _body(self, name: str) -> bytes:
+        if name == HTML:
+            return self.html.encode()
+        return self.csv if name == CSV else self.pdf
 
 
 def draw(
@@ -82,13 +87,13 @@ def table(connection: duckdb.DuckDBPyConnection) -> bytes:
 def printed(html: str) -> bytes:
     """A page as PDF; whatever it would load from elsewhere is refused."""
     try:
-        from weasyprint import HTML as Printer
+        import weasyprint
     except OSError as error:
         raise OperatingError(
             f"the PDF needs the system's Pango, which cannot be loaded ({str(error).splitlines()[0]}). "
             "Install it: apt-get install libpango-1.0-0 libpangoft2-1.0-0. The page and the table are not affected"
         ) from None
-    return bytes(Printer(string=html, url_fetcher=_refused).write_pdf())
+    return bytes(weasyprint.HTML(string=html, url_fetcher=_refused).write_pdf())
 
 
 def _refused(url: str, *_: Any, **__: Any) -> Any:

@@ -28,8 +28,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class WeekSpend:
-    """One week and currency: `spend` is None where the ledger knows nothing of that week; `told_nano` is what its
-    own report could tell when it was due, None where no run had been made by then.
+    """One week and currency, as known now and as its own report could tell when it was due.
+
+    `spend` is None where the ledger knows nothing of that week, `told_nano` where no run had been made by then.
     """
 
     week: Week

@@ -3,9 +3,9 @@
 A `Report` comes in; a mail or a JSON value goes out. Nothing is sent here.
 """
 
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
-from datetime import UTC, datetime
 from typing import Any
 
 from collector.report import page, sentences, stories
@@ -46,7 +46,7 @@ def mail(report: Report, target: MailTarget) -> EmailMessage:
 def _add_picture(note: EmailMessage, picture: Picture, filename: str, content_id: str) -> None:
     """Beside the HTML, which shows it by its id."""
     html = next(part for part in note.walk() if part.get_content_type() == "text/html")
-    html.add_related(picture.png(), maintype="image", subtype="png", cid=f"<{content_id}>", filename=filename)  # type: ignore[attr-defined]
+    html.add_related(picture.png(), maintype="image", subtype="png", cid=f"<{content_id}>", filename=filename)
 
 
 def slack(report: Report, link: str | None) -> dict[str, Any]:

@@ -53,9 +53,7 @@ def mail_html(figures: Figures, drawn: Sequence[tuple[str, Sequence[Picture]]], 
 def plain(figures: Figures) -> str:
     """What the mail says to programs that show no HTML, and the webhook to people: the sentences that matter most."""
     lines = [" ".join(sentences.summary(figures))]
-    for money in figures.monies[1:]:
-        if money.standing:
-            lines.append(sentences.headline(figures, money))
+    lines += [sentences.headline(figures, money) for money in figures.monies[1:] if money.standing]
     for money in figures.monies:
         lines += [f"{number}. {stories.title(one)}. {stories.saving(one, money.currency)} {stories.why(one)}"
                   for number, one in enumerate(money.changes, 1)]  # fmt: skip
@@ -150,8 +148,15 @@ def _orphan(row: Row) -> Orphan:
 def _template(name: str) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
-    rules = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    rules = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_unbroken
+    )
     return rules.from_string(_text(name))
+
+
+def _unbroken(value: Any) -> Any:
+    """A percentage stays on one line."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
 def _text(name: str) -> str:

@@ -190,8 +190,8 @@ def sureness(money: Money) -> Iterator[str]:
         mean = sum(int(row["probability_ppm_sum"] or 0) for row in rows) / pairs / 1e6
         least = min(int(row["probability_ppm_min"] or 0) for row in rows) / 1e6
         yield (
-            f"{counted(pairs, 'match', 'matches')} without an id {agreed(pairs, 'has')} a mean probability of {mean:.2f}"
-            + (f"; the least sure one has {least:.2f}." if pairs > 1 else ".")
+            f"{counted(pairs, 'match', 'matches')} without an id {agreed(pairs, 'has')} a mean probability of "
+            f"{mean:.2f}" + (f"; the least sure one has {least:.2f}." if pairs > 1 else ".")
         )
     estimated = _lost_by(money, "estimated")
     if estimated:
@@ -217,7 +217,8 @@ def bill(figures: Figures, money: Money) -> Iterator[str]:
         )
         yield from _price_book(int(settled["compared_billed_nano"]), int(settled["compared_estimated_nano"]), currency)
     if other is not None and other["billed_nano"]:
-        yield f"{amount(other['billed_nano'], currency)} more on the same bill is no inference that is known (storage, tax)."
+        beside = amount(other["billed_nano"], currency)
+        yield f"{beside} more on the same bill is no inference that is known (storage, tax)."
     for provider, account, through_us in figures.settled_through:
         yield f"The bill of {provider}, account {account or 'unnamed'}, is settled through {instant(through_us)}."
 
@@ -253,7 +254,11 @@ def unsettled(figures: Figures, money: Money) -> Iterator[str]:
     if waiting:
         yield f"{counted(waiting, 'abort')} still {'waits' if waiting == 1 else 'wait'} for a completion."
     if lone:
-        yield f"{counted(lone, 'abort')} found no completion; what {agreed(lone, 'it') if lone == 1 else 'they'} cost is unknown, and the high bound allows for it."
+        it = "it" if lone == 1 else "they"
+        yield (
+            f"{counted(lone, 'abort')} found no completion; what {it} cost is unknown, and the high bound allows "
+            "for it."
+        )
     if open_ is None and not waiting and not lone:
         yield "Nothing: every bucket of the week is settled, and every abort has its completion."
 
@@ -271,7 +276,7 @@ def corrections(money: Money) -> str:
     sum_told = f"{direction} by {amount(abs(net), money.currency)} in all" if net else "by nothing in all"
     return (
         f"{counted(len(changed), 'earlier week')} of {len(earlier)} {agreed(len(changed), 'has')} another figure than "
-        f"{agreed(len(changed), 'its') if len(changed) == 1 else 'their'} report could tell when it was due: {sum_told}."
+        f"{agreed(len(changed), 'its')} report could tell when it was due: {sum_told}."
     )
 
 
@@ -285,7 +290,10 @@ def problems(figures: Figures) -> str:
     if not figures.problems:
         return "No problem with the data was put on record since the week began."
     told = [f"{kind} ({count:,})" for kind, count in figures.problems]
-    return f"Problems with the data put on record since the week began: {listed(told)}. List them with: orphaned export problems"
+    return (
+        f"Problems with the data put on record since the week began: {listed(told)}. "
+        "List them with: orphaned export problems"
+    )
 
 
 def summary(figures: Figures) -> list[str]:

@@ -47,7 +47,8 @@ def why(change: Change) -> str:
     answers = "aborted answers" if whole > 1 else "aborted answer"
     match change.kind:
         case "timeout" | "stream":
-            arrived = f"{part} {answers} that came after the limit had come within {limit(change.target_us or 0)} of the start"
+            by = limit(change.target_us or 0)
+            arrived = f"{part} {answers} that came after the limit had come within {by} of the start"
             if change.kind == "timeout":
                 return f"{arrived}."
             return (
@@ -101,7 +102,10 @@ def changes_total(money: Money) -> str:
     saved = sum(one.saved_nano for one in money.changes)
     whole = money.now.best_nano
     many = "these changes together" if len(money.changes) > 1 else "this change"
-    return f"Of this week's {amount(whole, money.currency)}, {many} would have saved about {amount(saved, money.currency)} ({share(saved, whole)}); no orphan is counted twice."
+    return (
+        f"Of this week's {amount(whole, money.currency)}, {many} would have saved about "
+        f"{amount(saved, money.currency)} ({share(saved, whole)}); no orphan is counted twice."
+    )
 
 
 def _route(change: Change) -> str:
@@ -117,7 +121,7 @@ def story(row: Row) -> Iterator[str]:
     if row["verdict"] == "cut_short":
         yield "The backend stopped because of it."
     if share_told:
-        yield f"What is lost: {share_told}."
+        yield f"How it is known what reached the caller: {share_told}."
     yield from _sure(row)
     yield from _retries(row)
 

@@ -5,16 +5,14 @@ Rows of figures come in; `Table`s of text go out. Sums stay whole numbers until 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from collector.exporters.landing import money as money_text
 from collector.report.figures import Money
 from collector.report.sentences import EVIDENCE_WORDS, moved, total_nano
 from collector.report.words import named, share
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+NOTHING = "\N{EN DASH}"  # in a cell: no money at all, said quietly
 PARTS = {
     "delivered": "delivered", "orphaned": "orphaned", "cut_short": "cut short", "failed": "failed",
     "unattributed": "unattributed",
@@ -42,26 +40,26 @@ def whose(money: Money) -> Table | None:
         return None
     import pandas as pd
 
-    frame = pd.DataFrame(money.whose, dtype=object)
+    frame: pd.DataFrame = pd.DataFrame(money.whose, dtype=object)
     frame["service"] = [
         "all other services" if rest else named(service, "service")
         for rest, service in zip(frame["is_rest"], frame["service"], strict=True)
     ]
-    grid = frame.pivot_table(index=["is_rest", "service"], columns="reason", values="lost_nano", aggfunc="sum")
-    grid = grid.astype(object).where(grid.notna(), 0)
-    sums = grid.apply(sum, axis=1)
-    grid = grid[sorted(grid.columns, key=lambda reason: (-sum(grid[reason]), reason))]
-    order = sorted(grid.index, key=lambda key: (key[0], -sums[key], key[1]))
-    rows = [
-        (key[1], *(_cell(nano) for nano in grid.loc[key]), _cell(sums[key]), _share(sums[key], money)) for key in order
-    ]
-    foot = ("all services", *(_cell(sum(grid[reason])) for reason in grid.columns), _cell(sum(sums)), "")
+    # Unstacked, not pivoted: a pivot fills gaps with NaN, and money would turn into floats.
+    cells: pd.Series[Any] = frame.set_index(["is_rest", "service", "reason"])["lost_nano"]
+    grid = pd.DataFrame(cells.unstack(fill_value=0))  # noqa: PD010
+    grid = grid[sorted(grid.columns, key=lambda reason: (-sum(grid[reason].tolist()), reason))]
+    lines = dict(zip(grid.index, grid.to_numpy().tolist(), strict=True))
+    order = sorted(lines, key=lambda key: (key[0], -sum(lines[key]), key[1]))
+    rows = [(key[1], *map(_cell, lines[key]), _cell(sum(lines[key])), _share(sum(lines[key]), money)) for key in order]
+    whole = [sum(column) for column in zip(*lines.values(), strict=True)]
+    foot = ("all services", *map(_cell, whole), _cell(sum(whole)), "")
     head = ("Service", *(str(reason) for reason in grid.columns), "All", "Share")
     return _table(f"Orphaned spend by service and reason, {money.currency}, this week", head, [*rows, foot])
 
 
 def _cell(nano: int) -> str:
-    return money_text(int(nano)) if nano else "–"
+    return money_text(int(nano)) if nano else NOTHING
 
 
 def _share(nano: int, money: Money) -> str:
@@ -107,7 +105,8 @@ def evidence(money: Money) -> Table | None:
     frame["basis"] = [one or "unknown" for one in frame["basis"]]
     frame["lost_nano"] = [int(one or 0) for one in frame["lost_nano"]]
     shown = [
-        (f"{kind}: {EVIDENCE_WORDS.get(kind, kind)}", basis, f"{sum(part['aborts']):,}", _cell(sum(part["lost_nano"])),
+        (f"{kind}: {EVIDENCE_WORDS.get(str(kind), '')}", str(basis), f"{sum(part['aborts']):,}",
+         _cell(sum(part["lost_nano"])),
          _share(sum(part["lost_nano"]), money))
         for (kind, basis), part in frame.groupby(["evidence", "basis"], sort=True)
     ]  # fmt: skip
@@ -131,13 +130,16 @@ def bill(money: Money) -> Table | None:
 
 def weeks(money: Money) -> Table:
     """Eight weeks: figure, interval, share, and what was first told."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    known = [one.week for one in money.weeks if one.spend is not None]
     for one in reversed(money.weeks):
+        if not known or one.week < known[0]:
+            break
         spend = one.spend
         own = one is money.weeks[-1]
-        told = "–" if own else "not told" if one.told_nano is None else money_text(one.told_nano)
+        told = NOTHING if own else "not told" if one.told_nano is None else money_text(one.told_nano)
         if spend is None:
-            rows.append((one.week.name, "no data", "", "", told if one.told_nano else "–", ""))
+            rows.append((one.week.name, "no data", "", "", told if one.told_nano else NOTHING, ""))
             continue
         span = f"{money_text(spend.low_nano)} to {money_text(spend.high_nano)}"
         whole = total_nano(spend)

@@ -1,4 +1,7 @@
-"""Where a report is delivered to: a folder, mail, a webhook. Frozen values that the config makes; nothing is sent here."""
+"""Where a report is delivered to: a folder, mail, a webhook.
+
+Frozen values that the config makes go out. Nothing is sent here.
+"""
 
 import hashlib
 from dataclasses import dataclass, field

@@ -13,6 +13,7 @@ from collector.records import instant_us
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
 WEEK_US = 7 * DAY_US
+YEAR_MIN, YEAR_END = 2000, 2100  # the years that a log may have
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,12 +60,13 @@ class Week:
 def named(text: str) -> Week:
     """The week that `text` (2026-W47) names. Raises UsageError for anything else."""
     parts = re.fullmatch(r"(\d{4})-W(\d\d)", text)
+    expected = f"--week: {text!r} is no week; expected an ISO week, like 2026-W47"
     try:
-        monday = date.fromisocalendar(int(parts[1]), int(parts[2]), 1) if parts else None
-        if monday is None or not 2000 <= monday.year < 2100:  # noqa: PLR2004 - the years that a log may have
-            raise ValueError
+        monday = date.fromisocalendar(int(parts[1]), int(parts[2]), 1) if parts else date.min
     except ValueError:
-        raise UsageError(f"--week: {text!r} is no week; expected an ISO week, like 2026-W47") from None
+        raise UsageError(expected) from None
+    if not YEAR_MIN <= monday.year < YEAR_END:
+        raise UsageError(expected)
     return Week(instant_us(datetime(monday.year, monday.month, monday.day, tzinfo=UTC)))
 
 

@@ -12,7 +12,7 @@ _PLURALS = {"was": "were", "is": "are", "has": "have", "its": "their", "it": "th
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """ "1 abort", "2,779 aborts", "no abort"."""
+    """Like "1 abort", "2,779 aborts", "no abort"."""
     if count == 0:
         return f"no {noun}"
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {plural or noun + 's'}"
@@ -24,17 +24,17 @@ def agreed(count: int, word: str) -> str:
 
 
 def amount(nano: int | None, currency: str) -> str:
-    """ "13.16 USD", or "an unknown amount"."""
+    """Like "13.16 USD", or "an unknown amount"."""
     return "an unknown amount" if nano is None else f"{money(nano)} {currency}"
 
 
 def share(part: int, whole: int) -> str:
-    """ "12.1 %", or "an unknown share" where there is no whole."""
+    """Like "12.1 %", or "an unknown share" where there is no whole."""
     return percent(part, whole) or "an unknown share"
 
 
 def seconds(length_us: int | None) -> str:
-    """ "0.250 s", "32.5 s", "2 min 30 s", "1 h 5 min"; "an unknown time" where it is not known."""
+    """Like "0.250 s", "32.5 s", "2 min 30 s", "1 h 5 min"; "an unknown time" where it is not known."""
     if length_us is None:
         return "an unknown time"
     if length_us < SECOND_US:
@@ -54,13 +54,13 @@ def limit(length_us: int) -> str:
 
 
 def instant(at_us: int) -> str:
-    """ "Fri 20 Nov 2026, 10:15 UTC"."""
+    """Like "Fri 20 Nov 2026, 10:15 UTC"."""
     moment = datetime.fromtimestamp(at_us // SECOND_US, UTC)
     return f"{moment:%a} {moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
 def listed(texts: list[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """Like "a", "a and b", "a, b and c"."""
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}" if texts else ""
 
 
