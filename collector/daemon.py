@@ -7,7 +7,6 @@ know what a run does, and no other room may catch `Exception`.
 
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
@@ -338,7 +337,7 @@ def serve(
     daemon = Daemon(work, listen=listen, initial=initial)
     with _signals() as arrived:
         daemon.start()
-        while (number := arrived.get()) == signal.SIGHUP:
+        while (number := arrived()) == signal.SIGHUP:
             _reload(daemon, reload)
         daemon.log.info("stopping", signal=signal.Signals(number).name)
         ended = daemon.stop()
@@ -352,19 +351,32 @@ def serve(
 
 
 @contextmanager
-def _signals() -> Iterator["queue.SimpleQueue[int]"]:
-    """The signals that arrive, as a queue; the former handlers come back at the end.
+def _signals() -> Iterator[Callable[[], int]]:
+    """Gives what waits for the next of the signals and tells its number; the former handlers come back at the end.
 
-    SimpleQueue.put may be called from a handler that interrupts a get; setting an Event there can deadlock.
+    The kernel may hand a signal to any thread. Python runs handlers in the main thread alone and does not wake it for
+    them; the number that it writes into a pipe (`set_wakeup_fd`) does.
     """
-    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda got, _frame: arrived.put(got)) for number in numbers}
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
-        yield arrived
+        yield partial(_number, reader, frozenset(numbers))
     finally:
+        signal.set_wakeup_fd(former)
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def _number(reader: int, numbers: frozenset[int]) -> int:
+    """The next of `numbers` to come out of the pipe; whoever else has a handler writes there too."""
+    while (number := os.read(reader, 1)[0]) not in numbers:
+        pass
+    return number
 
 
 def _reload(daemon: Daemon, reload: Callable[[], Work] | None) -> None:

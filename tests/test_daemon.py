@@ -1,5 +1,6 @@
 """The daemon: what each path answers, what becomes of a run that fails, and how it stops."""
 
+import ctypes
 import gzip
 import http.client
 import json
@@ -306,6 +307,17 @@ def test_signals_stop_it_within_five_seconds(
         assert time.monotonic() - sent < 5
         assert started.returncode == 0
         assert lines(logged)[-1]["run_left_behind"] is left_behind
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names a thread as Linux does")
+def test_a_signal_may_come_to_any_thread(tmp_path: Path) -> None:
+    """The kernel gives a signal to whichever thread it likes; the main thread, which alone acts on it, hears of it."""
+    with process("quick", tmp_path) as (started, address):
+        until(lambda: get(address, "/readyz")[0] == 200)
+        others = [int(path.name) for path in Path(f"/proc/{started.pid}/task").iterdir()]
+        others.remove(started.pid)
+        assert ctypes.CDLL(None).tgkill(started.pid, others[0], signal.SIGTERM) == 0
+        assert started.wait(WAIT_SECONDS) == 0
 
 
 def test_sighup_reads_the_config_again(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def test_hadolint_bites(right: str, wrong: str, rule: str, tmp_path: Path) -> No
 
 def test_the_base_is_named_by_its_digest() -> None:
     """Both stages stand on one base, and a tag that moves does not move it."""
-    assert re.search(r"^ARG PYTHON=docker\.io/library/python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$", TEXT, re.MULTILINE)
+    assert re.search(
+        r"^ARG PYTHON=docker\.io/library/python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$", TEXT, re.MULTILINE
+    )
     assert [stage.split()[0] for stage in stages(TEXT)] == ["${PYTHON}", "${PYTHON}"]
 
 

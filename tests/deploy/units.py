@@ -47,7 +47,11 @@ def collector() -> tuple[list[str], dict[str, str]]:
     os.umask(int(told["UMask"], 8))
     os.chdir(told["WorkingDirectory"])
     who = ["setpriv", f"--reuid={told['User']}", f"--regid={told['Group']}", f"--groups={told['SupplementaryGroups']}"]
-    reads = ["--bounding-set=-all,+dac_read_search", "--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"]
+    reads = [
+        "--bounding-set=-all,+dac_read_search",
+        "--inh-caps=-all,+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+    ]
     name, _, value = told["Environment"].partition("=")
     return [*who, *reads, *told["ExecStart"].split()], {name: value}
 
