@@ -266,7 +266,7 @@ def test_presets() -> None:
             ENTRIES + ", preset: http-loadbalancer}",
             (
                 "preset: 'http-loadbalancer' is no preset; expected one of vertex-inference-metadata, "
-                "http-load-balancer, cloud-run-requests, client-log, vertex-audit, or none for completions of your own "
+                "http-load-balancer, cloud-run-requests, client-log, vertex-audit, jobs, or none for completions of your own "
                 "log; did you mean http-load-balancer?"
             ),
         ),

@@ -64,6 +64,16 @@ def outcome(document: Document) -> Iterator[str]:
     yield _VERDICTS[verdict["verdict"]]
 
 
+def after_leaving(document: Document) -> str:
+    """When the avoidable part of the cost was generated, and what it tells."""
+    result = document["job"]["cancel_result"]
+    if result is None:
+        return "after its waiter had left; a cancel would have saved it"
+    if result == "honoured":
+        return "between the cancel and its effect; a quicker one would have saved it"
+    return "after its waiter had left, in spite of the cancel"
+
+
 def saved(document: Document) -> Iterator[str]:
     """What the cancel saved. It is an estimate whatever the cost is: nobody is billed for what was not done."""
     job, verdict = document["job"], document["calls"][0]["verdict"]
@@ -113,13 +123,19 @@ def _ended(job: Document) -> str:
 def _waited(job: Document) -> str:
     who = job["service"] or "a client"
     if not job["waits"]:
-        looks = f"it was looked at {job['looks']} times, the last time at {_clock(job['last_look_at'])}"
-        return f"No client's log shows a wait for it; {looks if job['looks'] else 'no log shows a look at it either'}."
+        return f"No client's log shows a wait for it, {_looked(job)}."
     began = f"{who} waited for it from {_clock(job['started_at'])}"
     if not job["is_abort"]:
         return f"{began}."
     after = f", after {_seconds(job['started_at'], job['left_at'])}" if job["left_at"] else ""
     return f"{began}, and {_LEFT.get(job['reason'], 'left')}{after}."
+
+
+def _looked(job: Document) -> str:
+    if not job["looks"]:
+        return "and no log shows a look at it either"
+    times = "once" if job["looks"] == 1 else f"{job['looks']} times, the last time"
+    return f"but it was looked at {times} at {_clock(job['last_look_at'])}"
 
 
 def _unjudged(job: Document) -> str:
