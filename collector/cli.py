@@ -335,7 +335,7 @@ def _sink(output: Path | None, *, binary: bool) -> Iterator[BinaryIO]:
 def explain(
     ctx: typer.Context,
     wanted: Annotated[
-        str, typer.Argument(metavar="ID", help="A call, request, response, completion, insert or trace id, or a job's name.")
+        str, typer.Argument(metavar="ID", help="A call, request, response, completion, insert or trace id, or a job.")
     ],
     layout: LayoutOption = TextFormat.text,
     config: ConfigOption = None,

@@ -15,7 +15,6 @@ from collector.ledger import dialect
 from collector.pipeline import reading
 from tests.helpers import (
     DESK_CONFIG,
-    PROVIDER,
     Desk,
     Row,
     at,
@@ -26,6 +25,7 @@ from tests.helpers import (
     rows,
     source_counts,
 )
+from tests.world_spec import PROVIDER
 
 JOBS_LOG, DAY = "jobs/a.jsonl", 24 * 60
 SOURCES = [
@@ -60,12 +60,12 @@ class Office(Desk):
 
     def state(self, minute: float, state: str, job: str = "batches/1", **more: Any) -> None:
         """The provider's object of the job, as it was logged."""
-        payload = {"name": job, "state": f"JOB_STATE_{state}", "model": "models/acme-chat-1", "createTime": at(0), **more}
-        self.entry(minute, f"{job} {state} {minute}", jsonPayload=payload)
+        payload = {"name": job, "state": f"JOB_STATE_{state}", "model": "models/acme-chat-1", "createTime": at(0)}
+        self.entry(minute, f"{job} {state} {minute}", jsonPayload=payload | more)
 
     def looked(self, minute: float, job: str = "batches/1") -> None:
         """An audit entry: somebody asked for its state."""
-        self.entry(minute, f"{job} look {minute}", protoPayload={"methodName": GET, "resourceName": f"projects/7/{job}"})
+        self.entry(minute, f"{job} look {minute}", protoPayload={"methodName": GET, "resourceName": f"x/{job}"})
 
     def entry(self, minute: float, insert_id: str, **more: Any) -> None:
         """An entry of the provider's log."""
@@ -79,7 +79,7 @@ def office(tmp_path: Path) -> Office:
     return Office(tmp_path)
 
 
-USED = {"usage": {"input_tokens": 1000, "output_tokens": 2000}}
+USED: Row = {"usage": {"input_tokens": 1000, "output_tokens": 2000}}
 COST_NANO = 1000 * 300 + 2000 * 2500
 
 
@@ -225,7 +225,9 @@ def test_a_failed_poll_is_an_error_only_if_the_job_went_well(office: Office) -> 
         ("unconfirmed", "running", "unconfirmed", "pending"),
     ],
 )
-def test_what_a_client_alone_can_tell(office: Office, outcome: str, state: str | None, result: str, status: str) -> None:
+def test_what_a_client_alone_can_tell(
+    office: Office, outcome: str, state: str | None, result: str, status: str
+) -> None:
     """Without a log of the provider's the client's word holds; what it cost is unknown, and not zero."""
     office.left(5)
     office.cancelled(5, outcome, state)
@@ -282,6 +284,19 @@ def test_a_cancel_on_request_says_nothing_about_dropped_connections(office: Offi
         assert connection.table("cancel_count").fetchall() == []
 
 
+def test_a_background_response_is_a_call_and_no_job(office: Office) -> None:
+    """It has the two lines of a call, joined with its completion by the response's id; its cancel makes no second row."""
+    known = {"response_id": "resp_9", "request_id": None}
+    office.started("w1", 0, job_id="resp_9", operation="chat", **known)
+    office.ended("w1", 1, job_id="resp_9", **known)
+    office.cancelled(1, "confirmed", "cancelled", "resp_9")
+    office.completion("resp_9", 2, completion_id="cmpl-9", request_id=None, response_id="resp_9", status="cancelled")
+    office.run(60)
+    assert rows(office.config, "job_current") == []
+    assert (verdict(office)["completion_id"], verdict(office)["verdict"]) == ("cmpl-9", "cut_short")
+    assert source_counts(office.config, "app") == {"new": 4, "duplicate": 0, "problem": 0, "ignored": 0}
+
+
 # Lines ------------------------------------------------------------------------------------------------------
 
 
@@ -312,7 +327,8 @@ def test_openai_and_anthropic_write_their_jobs_in_their_own_words(office: Office
     second = 1_795_132_800
     office.entry(9, "o", jsonPayload={
         "id": "batch_6f", "object": "batch", "status": "cancelled", "model": "acme-chat-1", "created_at": second,
-        "cancelled_at": second + 300, "completed_at": None, "request_counts": {"total": 10, "completed": 4, "failed": 1},
+        "cancelled_at": second + 300, "completed_at": None,
+        "request_counts": {"total": 10, "completed": 4, "failed": 1},
         "usage": {"input_tokens": 900, "input_tokens_details": {"cached_tokens": 100}, "output_tokens": 50},
     })  # fmt: skip
     office.run(60)
@@ -373,7 +389,7 @@ def test_a_plain_run_takes_no_step_about_jobs(tmp_path: Path, monkeypatch: pytes
     desk.ended("c1", 1)
     desk.completion("c1", 2)
     desk.run(60)
-    assert [name for name in taken if "job" in name] == ["job_event_any"]
+    assert {name for name in taken if "job" in name} == {"job_event_any"}
     office = Office(tmp_path / "other")
     office.left(5)
     office.run(60)

@@ -31,8 +31,9 @@ from collector.config import (
 from collector.costing import prices
 from collector.ledger import append, dialect
 from collector.ledger.append import Stage
+from collector.ledger.job_events import WithJobs
 from collector.problems import Problem
-from collector.reading import QUOTA, bill_query_of, job_stage, lister_of, mapping, query_of, service_of
+from collector.reading import QUOTA, bill_query_of, lister_of, mapping, query_of, service_of
 from collector.sources import bigquery_api, bigquery_live, cloud_logging_live
 from collector.sources.cloud_logging_api import Caller, CallError
 from collector.sources.files import read_lines
@@ -258,7 +259,7 @@ def _map(
             tally[kind] += count
             if kind == "problem":
                 examples.setdefault(fate, f"{batch.place}:{line_no}")
-        for fate, count, line_no in _job_fates(engine, source):
+        for fate, count, line_no in _job_fates(engine, stage):
             tally["ignored"] -= count  # by the mapping of calls, which knows no jobs
             tally["problem" if fate else "record"] += count
             if fate:
@@ -270,12 +271,11 @@ def _map(
             trial.findings += _inventory(source, trial)
 
 
-def _job_fates(engine: duckdb.DuckDBPyConnection, source: SourceConfig) -> list[tuple[str | None, int, int]]:
+def _job_fates(engine: duckdb.DuckDBPyConnection, stage: Stage) -> list[tuple[str | None, int, int]]:
     """What becomes of the lines that tell of jobs: (what is wrong, count, first line); none where none can be."""
-    stage = job_stage(source)
-    if stage is None:
+    if not isinstance(stage, WithJobs):
         return []
-    stage(engine)
+    stage.about_jobs(engine)
     return [(fate, count, line_no) for fate, count, line_no in dialect.run(engine, PACKAGE, "job_fate")]
 
 

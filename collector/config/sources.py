@@ -1,8 +1,8 @@
 """What an entry of `sources` may say. A source has a place that it is read from and a role in the run.
 
-Places: `FileSource`, `LiveSource`. Roles: `Observer`, `CompletionLogSource`, `JobEntries`, `AuditEntries`, the bill. What Google
-writes into Cloud Logging has a role by its `preset`, and either place. The rooms ask for roles and places, never
-for kinds. The entries of `routes` become the type of the room that uses them.
+Places: `FileSource`, `LiveSource`. Roles: `Observer`, `CompletionLogSource`, `JobEntries`, `AuditEntries`, the bill.
+What Google writes into Cloud Logging has a role by its `preset`, and either place. The rooms ask for roles and places,
+never for kinds. The entries of `routes` become the type of the room that uses them.
 """
 
 from collections.abc import Mapping

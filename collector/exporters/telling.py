@@ -84,7 +84,8 @@ def _job(document: Document) -> Iterator[str]:
         yield from job_telling.saved(document)
         if work["disputed"]:
             yield _DISPUTED
-    yield from _section("What was seen (UTC)", _lines((e["at"], job_telling.event_words(e), e) for e in document["events"]))
+    seen = _lines((event["at"], job_telling.event_words(event), event) for event in document["events"])
+    yield from _section("What was seen (UTC)", seen)
     yield from _section("What the price book says", _priced(work))
     yield from _section("Its share of the bill", _billed(work))
     yield from _section("How the verdict came about", _history(document))
