@@ -131,8 +131,8 @@ def _derive(
     try:
         _tell_sources(connection, config, values)
         correlate(connection, bound, _by_hop(config))
-        with_jobs = jobs.draw(connection, bound)
-        cost(connection, bound, config.policies, config.prices, skus.normalised_model, with_jobs=with_jobs)
+        jobs.draw(connection, bound)
+        cost(connection, bound, config.policies, config.prices, skus.normalised_model)
         chain(connection, bound)
         check_invariants(connection, bound)
         keep(connection)

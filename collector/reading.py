@@ -33,6 +33,7 @@ from collector.config import (
 )
 from collector.config.values import Address
 from collector.ledger import append, dialect
+from collector.ledger.job_events import WithJobs
 from collector.problems import OperatingError, UsageError
 from collector.sources import (
     bigquery_live,
@@ -108,15 +109,14 @@ def _taken(
 ) -> Iterator[append.Taken]:
     """Every new piece of the source, taken in."""
     kind, stage = mapping(config, source)
-    about_jobs = job_stage(source)
     bound = {**values, "provider": getattr(source, "provider", "")}
     deliveries = _deliveries(connection, config, source, values, show)
     if isinstance(source, LiveSource | TableSource):
         # Piece by piece: quota and price make a page dearer than a commit, so none is fetched twice.
         for delivery in deliveries:
-            yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound, jobs=about_jobs)
+            yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound)
         return
-    yield from append.take_all(connection, deliveries, kind=kind, stage=stage, values=bound, jobs=about_jobs)
+    yield from append.take_all(connection, deliveries, kind=kind, stage=stage, values=bound)
 
 
 def _deliveries(
@@ -275,21 +275,12 @@ def mapping(config: Config, source: SourceConfig) -> tuple[str, append.Stage]:
     return "client_call", _call_stage(source)
 
 
-def job_stage(source: SourceConfig) -> append.Stage | None:
-    """What makes events of jobs of a source's lines, where it may tell of any."""
-    if isinstance(source, ClientLogSource | ClientLogEntries):
-        return jobs.stage_client
-    if isinstance(source, JobEntries):
-        return partial(jobs.stage_entries, provider=source.provider, fields=source.fields)
-    return None
-
-
 def _call_stage(source: SourceConfig) -> append.Stage:
     """What makes calls of an observer's lines, or looks at lines that hold none."""
     if isinstance(source, ClientLogSource):
-        return observers.stage_client_log
+        return WithJobs(observers.stage_client_log, jobs.stage_client)
     if isinstance(source, ClientLogEntries):
-        return observers.stage_client_log_entries
+        return WithJobs(observers.stage_client_log_entries, jobs.stage_client)
     if isinstance(source, NginxSource):
         return partial(observers.stage_nginx, service=source.service or source.name, wanted=source.routes)
     if isinstance(source, RequestEntries):
@@ -297,5 +288,6 @@ def _call_stage(source: SourceConfig) -> append.Stage:
     if isinstance(source, AuditEntries):
         return observers.stage_audit
     if isinstance(source, JobEntries):
-        return jobs.stage_nothing_else
+        entries = partial(jobs.stage_entries, provider=source.provider, fields=source.fields)
+        return WithJobs(jobs.stage_nothing_else, entries)
     raise UsageError(f"source {source.name}: kind {source.kind} is not available in this version")

@@ -37,7 +37,7 @@ from tests.helpers import (
     verdicts,
 )
 from tests.world import World, WorldSpec, build
-from tests.world_spec import APP, BACKEND, BILL, EDGE
+from tests.world_spec import APP, BACKEND, BILL, EDGE, JOBS
 
 CALLS, SLICES = 250, 5
 HOUR_MIN, DAY_MIN = 60, 1440
@@ -53,7 +53,7 @@ def _spec(kind: str, seed: int) -> WorldSpec:
         return WorldSpec(seed=seed, calls=CALLS, hours=2, daily=True, bill="corrected")
     if kind == "start":
         return WorldSpec(seed=seed, calls=300, hours=5, bill_by="start", abort_share=0.2)
-    return WorldSpec.rough(seed, calls=CALLS, hours=2)
+    return WorldSpec.rough(seed, calls=CALLS, hours=2, jobs=28 if kind == "jobs" else 0)
 
 
 def _slices(world: World, count: int) -> Iterator[tuple[float, int]]:
@@ -92,7 +92,7 @@ class Told:
     known: list[Known]
 
 
-WORLDS = [("clean", 1), ("rough", 3), ("rough", 4), ("partial", 6), ("daily", 7), ("start", 1)]
+WORLDS = [("clean", 1), ("rough", 3), ("rough", 4), ("partial", 6), ("daily", 7), ("start", 1), ("jobs", 9)]
 
 
 @pytest.fixture(scope="module", params=WORLDS, ids=lambda case: f"{case[0]}-seed{case[1]}")
@@ -119,7 +119,7 @@ def _known(config: Config, at_us: int, as_of_us: int | None = None) -> Known:
 
 def test_slices_end_like_one_run(told: Told) -> None:
     """Files that grow, torn lines and all, with a run after each slice, end in the same figures."""
-    for source in (APP, EDGE, BACKEND, BILL):
+    for source in (APP, EDGE, BACKEND, BILL, JOBS):
         assert source_counts(told.sliced, source) == source_counts(told.whole, source)
     assert verdicts(told.sliced) == verdicts(told.whole)
     assert buckets(told.sliced) == buckets(told.whole)
@@ -224,7 +224,7 @@ def test_time_does_not_go_back(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_at_any_moment(tmp_path: Path) -> None:
     """Runs killed by SIGKILL at random moments, then one that is not: the figures of a run never killed."""
-    world = build(WorldSpec.rough(8, calls=600, hours=2))
+    world = build(WorldSpec.rough(8, calls=600, hours=2, jobs=28))
     config_path = world.write(tmp_path / "killed", 0.0)
     whole = settled(world, tmp_path / "whole")
     rng, killed = Random(8), 0
@@ -234,7 +234,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     config = load(config_path)
     run(config, instant_us(world.as_of) + 1)
     assert killed >= 3
-    for source in (APP, EDGE, BACKEND, BILL):
+    for source in (APP, EDGE, BACKEND, BILL, JOBS):
         assert source_counts(config, source) == source_counts(whole, source)
     assert verdicts(config) == verdicts(whole)
     assert buckets(config) == buckets(whole)

@@ -545,7 +545,8 @@ def test_a_world_with_a_live_balancer(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("preset", "part"),
     [
-        ("client-log", 'jsonPayload.event=("started" OR "ended")'),
+        ("client-log", 'jsonPayload.event=("started" OR "ended" OR "job_wait_started"'),
+        ("jobs", "operation.id:*"),
         ("cloud-run-requests", 'log_id("run.googleapis.com/requests")'),
         ("vertex-audit", 'log_id("cloudaudit.googleapis.com/data_access")'),
         ("vertex-inference-metadata", 'logName:"aiplatform.googleapis.com"'),

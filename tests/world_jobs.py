@@ -71,7 +71,8 @@ class TrueJob:
 class Pen(Protocol):
     """Writes one record of a source at an instant."""
 
-    def add(self, source: str, name: str, at_us: int, record: dict[str, object], *, garbles: bool) -> None: ...
+    def add(self, source: str, name: str, at_us: int, record: dict[str, object], *, garbles: bool) -> None:
+        """Append it to the log of that name."""
 
 
 def plan(spec: WorldSpec, rng: Random) -> list[Job]:
@@ -165,9 +166,16 @@ def _entries(job: Job) -> Iterator[tuple[int, int, dict[str, object]]]:
     method = {"protoPayload": {"methodName": "google.cloud.aiplatform.v1.PredictionService.PredictLongRunning"}}
     if job.kind == "operation":
         yield job.filed_us, 1, {**method, "operation": {**operation, "first": True}}
-    yield job.filed_us, 2, {"jsonPayload": {**known, "state": "JOB_STATE_RUNNING", "createTime": instant_text(job.filed_us)}}
+    yield (
+        job.filed_us,
+        2,
+        {"jsonPayload": {**known, "state": "JOB_STATE_RUNNING", "createTime": instant_text(job.filed_us)}},
+    )
     for number, at_us in enumerate(_looks(job), 10):
-        verb = {"methodName": "google.cloud.aiplatform.v1.JobService.GetBatchPredictionJob", "resourceName": known["name"]}
+        verb = {
+            "methodName": "google.cloud.aiplatform.v1.JobService.GetBatchPredictionJob",
+            "resourceName": known["name"],
+        }
         yield at_us, number, {"protoPayload": verb}
     if job.fate == "cancelled by hand":
         verb = {"methodName": "google.longrunning.Operations.CancelOperation", "resourceName": known["name"]}
@@ -179,7 +187,11 @@ def _entries(job: Job) -> Iterator[tuple[int, int, dict[str, object]]]:
     if job.kind == "operation":
         code = {"ok": 0, "cancelled": 1, "error": 13}[job.work.status]
         status = {"status": {"code": code}} if code else {}
-        yield ended_us, 5, {"protoPayload": {**method["protoPayload"], **status}, "operation": {**operation, "last": True}}
+        yield (
+            ended_us,
+            5,
+            {"protoPayload": {**method["protoPayload"], **status}, "operation": {**operation, "last": True}},
+        )
     state = {"ok": "SUCCEEDED", "cancelled": "CANCELLED", "error": "FAILED"}[job.work.status]
     yield ended_us + SECOND_US, 6, {"jsonPayload": {
         **known, "state": f"JOB_STATE_{state}", "endTime": instant_text(ended_us),
@@ -213,11 +225,14 @@ def _truth(job: Job, books: Books) -> TrueJob:
     if part in {"orphaned", "cut_short", "failed"}:
         books.take(job.work, part, dict.fromkeys(USAGE_KINDS, Fraction(1)))
     cost = sum(books.costs(job.work).values(), NOTHING)
-    reason = {"vanished": "vanished", "left alone": "vanished", "cancelled by hand": "cancelled"}.get(job.fate, "interrupt")
+    reason = {"vanished": "vanished", "left alone": "vanished", "cancelled by hand": "cancelled"}.get(
+        job.fate, "interrupt"
+    )
     result = _RESULTS.get(job.fate)
     return TrueJob(
-        job, verdict, reason if verdict else None, result, cost, cost if verdict in {"orphaned", "cut_short"} else NOTHING,
-        avoided_of(cost, job) if result == "honoured" else None,
+        job=job, verdict=verdict, reason=reason if verdict else None, cancel_result=result, cost=cost,
+        lost=cost if verdict in {"orphaned", "cut_short"} else NOTHING,
+        avoided=avoided_of(cost, job) if result == "honoured" else None,
     )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from tests.world_bill import PICO_PER_NANO, BillRow
 from tests.world_calls import Call, ClientView, ProxyView, Work
+from tests.world_garble import Outcome, Record, dumped, garbled, stump
 from tests.world_jobs import Job
 from tests.world_jobs import write as write_jobs
-from tests.world_garble import Outcome, Record, dumped, garbled, stump
 from tests.world_spec import (
     APP,
     BACKEND,
@@ -27,7 +27,10 @@ from tests.world_spec import (
 )  # fmt: skip
 
 LATE_US = 600 * SECOND_US  # after everything else
-PATHS = {APP: "client/{}.jsonl", EDGE: "nginx/{}.json", BACKEND: "backend/{}.jsonl", BILL: "billing/{}.jsonl", JOBS: "jobs/{}.jsonl"}
+PATHS = {
+    APP: "client/{}.jsonl", EDGE: "nginx/{}.json", BACKEND: "backend/{}.jsonl", BILL: "billing/{}.jsonl",
+    JOBS: "jobs/{}.jsonl",
+}  # fmt: skip
 
 
 class Line(NamedTuple):
@@ -50,7 +53,7 @@ class Scribe:
         self.late_us = end_us + LATE_US
         self.lines: list[Line] = []
 
-    def add(  # noqa: PLR0913 - what happens to a line depends on all of it
+    def add(
         self, source: str, name: str, at_us: int, record: Record, *, recorded: bool = True, garbles: bool = True
     ) -> None:
         """One record of a log: written, or lost (perhaps its stump is there); doubled, late, garbled."""

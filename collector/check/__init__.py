@@ -31,6 +31,7 @@ from collector.config import (
 from collector.costing import prices
 from collector.ledger import append, dialect
 from collector.ledger.append import Stage
+from collector.ledger.job_events import WithJobs
 from collector.problems import Problem
 from collector.reading import QUOTA, lister_of, mapping, query_of, service_of, table_query_of
 from collector.sources import bigquery_api, bigquery_live, cloud_logging_live
@@ -259,11 +260,24 @@ def _map(
             tally[kind] += count
             if kind == "problem":
                 examples.setdefault(fate, f"{batch.place}:{line_no}")
+        for fate, count, line_no in _job_fates(engine, stage):
+            tally["ignored"] -= count  # by the mapping of calls, which knows no jobs
+            tally["problem" if fate else "record"] += count
+            if fate:
+                examples.setdefault(fate, f"{batch.place}:{line_no}")
         _note_records(engine, source, trial)
     if places:
         trial.findings += _counted(source, places, tally, examples)
         if isinstance(source, AuditEntries):
             trial.findings += _inventory(source, trial)
+
+
+def _job_fates(engine: duckdb.DuckDBPyConnection, stage: Stage) -> list[tuple[str | None, int, int]]:
+    """What becomes of the lines that tell of jobs: (what is wrong, count, first line); none where none can be."""
+    if not isinstance(stage, WithJobs):
+        return []
+    stage.about_jobs(engine)
+    return [(fate, count, line_no) for fate, count, line_no in dialect.run(engine, PACKAGE, "job_fate")]
 
 
 def _is_object(text: str) -> bool:

@@ -4,7 +4,8 @@ WITH
 told AS (
     SELECT
         e.job_key,
-        arg_min(job_id, (e.call_id IS NOT NULL, logged_at_us, event_key)) AS job_id,
+        -- as the provider's own record of it is named; who looked may have spelled it otherwise
+        arg_min(job_id, (event NOT IN ('state', 'created'), e.call_id IS NOT NULL, logged_at_us, event_key)) AS job_id,
         arg_min(provider, (e.call_id IS NOT NULL, logged_at_us, event_key)) FILTER (provider IS NOT NULL) AS provider,
         arg_min(account, (e.call_id IS NOT NULL, logged_at_us, event_key)) FILTER (account IS NOT NULL) AS account,
         arg_min(model, (e.call_id IS NOT NULL, logged_at_us, event_key)) FILTER (model <> '') AS model,

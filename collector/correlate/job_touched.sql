@@ -1,6 +1,7 @@
 -- One row per job of which something new is known, or for which it is time to judge.
 CREATE OR REPLACE TEMP TABLE job_touched AS
-SELECT job_key FROM job_event WHERE batch_id > $from_batch
+-- a background response is one inference call, and is judged as such
+SELECT job_key FROM job_event WHERE batch_id > $from_batch AND NOT starts_with(job_key, 'resp_')
 UNION
 SELECT job_key FROM job_current WHERE due_at_us <= $now_us
 UNION

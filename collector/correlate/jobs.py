@@ -22,10 +22,10 @@ STEPS = (
 )  # fmt: skip
 
 
-def draw(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> bool:
-    """Draw the touched jobs again; False, and nothing is done, where no line about a job was ever read."""
+def draw(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
+    """Draw the touched jobs again; nothing is done where no line about a job was ever read."""
     if not job_events.any_known(connection):
-        return False
+        return
     newest = connection.execute("SELECT coalesce(max(job_no), 0) FROM job_current").fetchall()[0][0]
-    dialect.steps(connection, PACKAGE, STEPS, {**values, "job_no": newest, "wait_us": WAIT_US, "silence_us": SILENCE_US})
-    return True
+    bound = {**values, "job_no": newest, "wait_us": WAIT_US, "silence_us": SILENCE_US}
+    dialect.steps(connection, PACKAGE, STEPS, bound)

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from collector.costing import policies, prices
-from collector.ledger import dialect
+from collector.ledger import dialect, job_events
 
 PACKAGE = "collector.costing"
 
@@ -36,7 +36,8 @@ AMOUNTS = (
 )  # fmt: skip
 # Where jobs are known, each of these is followed by its twin.
 FOR_JOBS = {
-    "special_assumed_put": "special_job_put", "verdict_touched": "verdict_job_touched", "verdict_drawn": "verdict_job_put",
+    "special_assumed_put": "special_job_put", "verdict_touched": "verdict_job_touched",
+    "verdict_drawn": "verdict_job_put",
 }  # fmt: skip
 JOBS = ("job_touched", "job_usage")
 KEEP = (
@@ -69,15 +70,13 @@ def cost(
     claims: Sequence[policies.Claim],
     configured: Sequence[prices.ConfiguredPrice],
     normalised: Callable[[str], str],
-    *,
-    with_jobs: bool,
 ) -> None:
     """Draw the touched buckets and verdicts again, as temporary tables; `keep` makes them stand.
 
-    `with_jobs`: whether the lives of jobs have been drawn; without any, the steps about them are left out.
+    Where no job was ever read of, the steps about jobs are left out: each would cost every run its planning.
     """
-    twins = FOR_JOBS if with_jobs else {}
-    dialect.steps(connection, PACKAGE, BILL + JOBS if with_jobs else BILL, values)
+    bill, twins = (BILL + JOBS, FOR_JOBS) if job_events.any_known(connection) else (BILL, {})
+    dialect.steps(connection, PACKAGE, bill, values)
     _register_names(connection, normalised)
     _register_policies(connection, claims)
     dialect.steps(connection, PACKAGE, _twinned(ASSUMED + BUCKETS, twins), values)

@@ -53,8 +53,8 @@ def outcome(document: Document) -> Iterator[str]:
     yield _ended(job)
     yield _waited(job)
     if job["cancel_requested_at"]:
-        when = _later(job["cancel_requested_at"], job["finished_at"])
-        yield f"A cancel was asked for at {_clock(job['cancel_requested_at'])}. " + _CANCELS[job["cancel_result"]].format(when=when)
+        came = _CANCELS[job["cancel_result"]].format(when=_later(job["cancel_requested_at"], job["finished_at"]))
+        yield f"A cancel was asked for at {_clock(job['cancel_requested_at'])}. {came}"
     if job["was_cancelled"]:
         yield "It had been reported as cancelled before it was reported as completed: the latest word holds."
     if verdict is None:
@@ -62,6 +62,16 @@ def outcome(document: Document) -> Iterator[str]:
         return
     yield f"Verdict: {verdict['verdict']}, evidence {verdict['evidence']}."
     yield _VERDICTS[verdict["verdict"]]
+
+
+def after_leaving(document: Document) -> str:
+    """When the avoidable part of the cost was generated, and what it tells."""
+    result = document["job"]["cancel_result"]
+    if result is None:
+        return "after its waiter had left; a cancel would have saved it"
+    if result == "honoured":
+        return "between the cancel and its effect; a quicker one would have saved it"
+    return "after its waiter had left, in spite of the cancel"
 
 
 def saved(document: Document) -> Iterator[str]:
@@ -72,7 +82,8 @@ def saved(document: Document) -> Iterator[str]:
     if job["avoided_cost"] is None:
         yield "Saved by the cancel: unknown, because no log says how much of the job was left."
         return
-    how = f"{job['requests_done']} of {job['requests_total']} requests were done, and the rest is taken to cost as much each"
+    counted = f"{job['requests_done']} of {job['requests_total']} requests were done"
+    how = f"{counted}, and the rest is taken to cost as much each"
     if job["avoided_by"] == "run time":
         how = "by how long such jobs of the last 30 days ran"
     yield f"Saved by the cancel: {verdict['currency']} {job['avoided_cost']}, an estimate ({how})."
@@ -106,20 +117,26 @@ def _ended(job: Document) -> str:
     filed = f"It was filed at {_clock(job['created_at'])}" if job["created_at"] else "Nobody logged when it was filed"
     if not job["finished_at"]:
         return f"{filed}, and no log shows its end."
-    seen = "" if job["is_logged"] else " at the latest: that is when a client saw it, and no log of the provider's tells it"
-    return f"{filed}, and it ended as {job['state'] or job['status']} at {_clock(job['finished_at'])}{seen}."
+    ended = f"{filed}, and it ended as {job['state'] or job['status']} at {_clock(job['finished_at'])}"
+    return f"{ended}." if job["is_logged"] else f"{ended} at the latest: a client saw it then, and no log tells when."
 
 
 def _waited(job: Document) -> str:
     who = job["service"] or "a client"
     if not job["waits"]:
-        looks = f"it was looked at {job['looks']} times, the last time at {_clock(job['last_look_at'])}"
-        return f"No client's log shows a wait for it; {looks if job['looks'] else 'no log shows a look at it either'}."
+        return f"No client's log shows a wait for it, {_looked(job)}."
     began = f"{who} waited for it from {_clock(job['started_at'])}"
     if not job["is_abort"]:
         return f"{began}."
     after = f", after {_seconds(job['started_at'], job['left_at'])}" if job["left_at"] else ""
     return f"{began}, and {_LEFT.get(job['reason'], 'left')}{after}."
+
+
+def _looked(job: Document) -> str:
+    if not job["looks"]:
+        return "and no log shows a look at it either"
+    times = "once" if job["looks"] == 1 else f"{job['looks']} times, the last time"
+    return f"but it was looked at {times} at {_clock(job['last_look_at'])}"
 
 
 def _unjudged(job: Document) -> str:

@@ -80,11 +80,12 @@ def _job(document: Document) -> Iterator[str]:
     yield from job_telling.outcome(document)
     verdict, work = document["calls"][0]["verdict"], document["completion"]
     if verdict:
-        yield from _amounts(verdict)
+        yield from _amounts(verdict, job_telling.after_leaving(document))
         yield from job_telling.saved(document)
         if work["disputed"]:
             yield _DISPUTED
-    yield from _section("What was seen (UTC)", _lines((e["at"], job_telling.event_words(e), e) for e in document["events"]))
+    seen = _lines((event["at"], job_telling.event_words(event), event) for event in document["events"])
+    yield from _section("What was seen (UTC)", seen)
     yield from _section("What the price book says", _priced(work))
     yield from _section("Its share of the bill", _billed(work))
     yield from _section("How the verdict came about", _history(document))
@@ -174,7 +175,7 @@ def _no_verdict(document: Document) -> str:
     return "There is no verdict on it: it is no abort, or not yet."
 
 
-def _amounts(verdict: Document) -> Iterator[str]:
+def _amounts(verdict: Document, after: str = "after the abort; a cancel would have saved it") -> Iterator[str]:
     if verdict["cost"] is None:
         yield "Money: unknown so far."
         return
@@ -185,8 +186,7 @@ def _amounts(verdict: Document) -> Iterator[str]:
     if verdict["avoidable_cost"] is None:
         yield "Avoidable: unknown, because the instant of the abort is."
     elif verdict["verdict"] in {"orphaned", "cut_short"}:
-        saved = f"{currency} {verdict['avoidable_cost']}"
-        yield f"Avoidable: {saved} of that was generated after the abort; a cancel would have saved it."
+        yield f"Avoidable: {currency} {verdict['avoidable_cost']} of that was generated {after}."
 
 
 def _seconds(call: Document) -> str:

@@ -68,11 +68,10 @@ def take_all(
     kind: str,
     stage: Stage,
     values: Mapping[str, Any],
-    jobs: Stage | None = None,
 ) -> Iterator[Taken]:
     """Take `deliveries` of one source in as records of `kind`, each with its place, and say what became of them.
 
-    `values` holds run_id, now_us and provider. `jobs` makes `job_parsed` of the lines that are no such record. Small pieces wait until enough are together for a commit.
+    `values` holds run_id, now_us and provider. Small pieces wait until enough are together for a commit.
     When the source fails on the way, what had been read by then is kept.
     """
     held: list[Delivery] = []
@@ -82,23 +81,22 @@ def take_all(
             held.append(delivery)
             rows += delivery.table.num_rows
             if rows >= ROWS_PER_COMMIT:
-                yield _commit(connection, held, kind, stage, values, jobs)
+                yield _commit(connection, held, kind, stage, values)
                 held, rows = [], 0
     except (OSError, OperatingError):
         if held:
-            yield _commit(connection, held, kind, stage, values, jobs)
+            yield _commit(connection, held, kind, stage, values)
         raise
     if held:
-        yield _commit(connection, held, kind, stage, values, jobs)
+        yield _commit(connection, held, kind, stage, values)
 
 
-def _commit(  # noqa: PLR0917 - one call a piece, and tests stand in for it
+def _commit(
     connection: duckdb.DuckDBPyConnection,
     held: Sequence[Delivery],
     kind: str,
     stage: Stage,
     values: Mapping[str, Any],
-    jobs: Stage | None = None,
 ) -> Taken:
     """One transaction: the records that are new, the problems, the counters, and every file's place."""
     source = held[0].source
@@ -111,7 +109,7 @@ def _commit(  # noqa: PLR0917 - one call a piece, and tests stand in for it
     try:
         for problem in (problem for delivery in held for problem in delivery.problems):
             _note(connection, problem, bound)
-        taken = _take(connection, held, kind, stage, bound, jobs)
+        taken = _take(connection, held, kind, stage, bound)
         check_counts(held, taken)
         set_progress(connection, "batch_id", batch_id)
         for delivery in held:
@@ -126,18 +124,17 @@ def _commit(  # noqa: PLR0917 - one call a piece, and tests stand in for it
     return taken
 
 
-def _take(  # noqa: PLR0917 - as above
+def _take(
     connection: duckdb.DuckDBPyConnection,
     held: Sequence[Delivery],
     kind: str,
     stage: Stage,
     bound: Mapping[str, Any],
-    jobs: Stage | None,
 ) -> Taken:
     """From lines to records: the quick way for lines whose key stands once, the careful one for the others."""
     lines = sum(delivery.table.num_rows for delivery in held)
     records = repeated = conflicts = invalid = 0
-    told = job_events.NONE
+    about_jobs = job_events.NONE
     if lines:
         stage(connection)
         if kind == "billing_line":
@@ -148,7 +145,7 @@ def _take(  # noqa: PLR0917 - as above
             records = dialect.count(connection, PACKAGE, f"insert_{'others' if aside else 'new'}_{kind}", bound)
             if records < lines:
                 invalid = _invalid(connection, kind, stage, bound)
-                told = job_events.take(connection, jobs, bound)
+                about_jobs = job_events.take(connection, stage, bound)
             repeating, taken_back = _repeating(connection, held, kind, bound, aside=aside)
             if repeating is not None:
                 connection.register("line_batch", repeating)
@@ -156,10 +153,10 @@ def _take(  # noqa: PLR0917 - as above
                 more, repeated, conflicts = _carefully(connection, kind, bound)
                 records += more - taken_back
     return Taken(
-        new=records + told.new,
-        duplicate=repeated - conflicts + told.duplicate,
-        problem=invalid + conflicts + told.problem + sum(delivery.line_problems for delivery in held),
-        ignored=lines - records - repeated - invalid - told.lines + sum(delivery.blank for delivery in held),
+        new=records + about_jobs.new,
+        duplicate=repeated - conflicts + about_jobs.duplicate,
+        problem=invalid + conflicts + about_jobs.problem + sum(delivery.line_problems for delivery in held),
+        ignored=lines - records - repeated - invalid - about_jobs.lines + sum(delivery.blank for delivery in held),
     )
 
 

@@ -14,6 +14,7 @@ import duckdb
 from collector.ledger import dialect
 
 PACKAGE = "collector.ledger"
+Stage = Callable[[duckdb.DuckDBPyConnection], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,29 @@ class TakenEvents:
 NONE = TakenEvents(0, 0, 0)
 
 
-def take(
-    connection: duckdb.DuckDBPyConnection,
-    stage: Callable[[duckdb.DuckDBPyConnection], None] | None,
-    bound: Mapping[str, Any],
-) -> TakenEvents:
-    """Take in what `stage` finds among the waiting lines; `bound` holds source, run_id and now_us.
+@dataclass(frozen=True, slots=True)
+class WithJobs:
+    """The mapping of a source whose lines may tell of jobs too: called, it makes its records as any mapping does.
+
+    `about_jobs` makes `job_parsed` of the same lines.
+    """
+
+    records: Stage
+    about_jobs: Stage
+
+    def __call__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make `parsed`."""
+        self.records(connection)
+
+
+def take(connection: duckdb.DuckDBPyConnection, stage: Stage, bound: Mapping[str, Any]) -> TakenEvents:
+    """Take in what tells of jobs among the waiting lines; `bound` holds source, run_id and now_us.
 
     The first reading of an event stands; the same event with other content is a problem.
     """
-    if stage is None:
+    if not isinstance(stage, WithJobs):
         return NONE
-    stage(connection)
+    stage.about_jobs(connection)
     if not dialect.count(connection, PACKAGE, "job_event_staged"):
         return NONE
     invalid = dialect.count(connection, PACKAGE, "job_event_invalid", bound)

@@ -17,7 +17,10 @@ VERTEX_AUDIT: Final = "vertex-audit"
 # What is asked for at the least; entries are dear (60 calls a minute), so what can be no call is left at Google.
 # Source: cloud.google.com/logging/docs/view/logging-query-language.
 FILTERS: Mapping[str, str] = {
-    CLIENT_LOG: ('(jsonPayload.event=("started" OR "ended") AND jsonPayload.call_id:*) OR textPayload:"\\"call_id\\""'),
+    CLIENT_LOG: (
+        '(jsonPayload.event=("started" OR "ended" OR "job_wait_started" OR "job_wait_ended" OR "cancel_requested" OR '
+        '"cancel_ended") AND jsonPayload.call_id:*) OR textPayload:"\\"call_id\\""'
+    ),
     # An audit entry of a job or of its operation, and an object of a job that an application has logged.
     JOBS: (
         'operation.id:* OR protoPayload.methodName:("BatchPredictionJob" OR "PredictOperation" OR "Operations." OR '

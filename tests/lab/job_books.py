@@ -1,4 +1,4 @@
-"""What the provider logs and charges of its jobs: Cloud Logging entries, rows of the bill, and a config that reads them.
+"""What the provider logs and charges of its jobs: Cloud Logging entries, rows of the bill, and the config for them.
 
 Played jobs come in; files go out. An operation shows as a pair of audit entries and the looks at it, a batch as the
 object that its state was reported with. Formats: LogEntry, AuditLog and LogEntryOperation, cloud.google.com/logging.
@@ -71,13 +71,10 @@ _METHODS = {
 
 
 def _audited(name: str, job: Job, what: str, at_us: int) -> Json:
-    payload: Json = {"methodName": _METHODS[job.kind, what]}
-    if job.kind == "batch":
-        payload["resourceName"] = f"batches/{name}"
-    elif what == "looked":
-        payload |= {"resourceName": operation_id(name).partition("/operations/")[0], "request": {"operationName": operation_id(name)}}
-    else:
-        payload["resourceName"] = operation_id(name)
+    known = f"batches/{name}" if job.kind == "batch" else operation_id(name)
+    payload: Json = {"methodName": _METHODS[job.kind, what], "resourceName": known}
+    if (job.kind, what) == ("operation", "looked"):  # what is asked there is the model
+        payload |= {"resourceName": known.partition("/operations/")[0], "request": {"operationName": known}}
     return {**_entry(f"{name}-{what}-{at_us}", at_us), "protoPayload": payload}
 
 
