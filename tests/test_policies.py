@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from collector.costing.policies import (
+    Claim,
     On,
     Policy,
     PolicyOverride,
@@ -88,7 +89,7 @@ def measured(model: str, runs_on: RunsOn, day: int) -> Policy:
 
 def test_what_was_measured_comes_before_the_table_and_behind_the_user() -> None:
     """From its day on, and of its model, the newest measurement holds; what the user says of billing comes first."""
-    claims = [
+    claims: list[Claim] = [
         measured("^m$", "no", 1),
         measured("^m$", "yes", 3),
         PolicyOverride("acme", "stream_dropped", billed=False),

@@ -8,12 +8,16 @@ import shlex
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.lab.cells import Setting
 from tests.lab.edge import nginx
 from tests.lab.probed import CONFIG, Endpoint, edge_log, serving
 from tests.lab.stage import process
 from tests.lab.test_nginx_page import moved
 from tests.tools import need
+
+pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[2] / "docs" / "probe.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
