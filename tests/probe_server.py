@@ -98,7 +98,8 @@ def _nothing(_talk: socket.socket) -> None:
 
 
 _ANSWERS = {
-    "holds": _nothing, "holds midway": _half, "answers": _whole, "answers late": _late, "refuses": _refusal, "drops": _nothing,
+    "holds": _nothing, "holds midway": _half, "answers": _whole, "answers late": _late,
+    "refuses": _refusal, "drops": _nothing,
 }  # fmt: skip
 
 

@@ -4,7 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.costing.policies import On, PolicyOverride, decide, keeps_running, policies_from_toml, table
+from collector.costing.policies import (
+    Claim,
+    On,
+    Policy,
+    PolicyOverride,
+    RunsOn,
+    decide,
+    keeps_running,
+    policies_from_toml,
+    table,
+)
 from collector.records import instant_us
 
 NOVEMBER_US = instant_us(datetime(2026, 11, 20, tzinfo=UTC))
@@ -69,6 +79,28 @@ def test_an_override_keeps_what_is_known_of_running_on(provider: str, billed: bo
     policies = table([PolicyOverride(provider, "stream_dropped", billed=billed)])
     policy = decide(policies, provider, None, "stream_dropped", NOVEMBER_US)
     assert keeps_running(policies, policy, provider, None, NOVEMBER_US) == runs_on
+
+
+def measured(model: str, runs_on: RunsOn, day: int) -> Policy:
+    """What a probe found out about a stream that was left."""
+    from_us = instant_us(datetime(2026, 11, day, tzinfo=UTC))
+    return Policy("acme", model, "stream_dropped", "stream", "yes", runs_on, from_us, "measured", "probe", "Seen.")
+
+
+def test_what_was_measured_comes_before_the_table_and_behind_the_user() -> None:
+    """From its day on, and of its model, the newest measurement holds; what the user says of billing comes first."""
+    claims: list[Claim] = [
+        measured("^m$", "no", 1),
+        measured("^m$", "yes", 3),
+        PolicyOverride("acme", "stream_dropped", billed=False),
+    ]
+    policies, day_us = table(claims[:2]), instant_us(datetime(2026, 11, 2, tzinfo=UTC))
+    assert decide(policies, "acme", "m", "stream_dropped", day_us).runs_on == "no"
+    assert decide(policies, "acme", "m", "stream_dropped", NOVEMBER_US).runs_on == "yes"
+    assert decide(policies, "acme", "other", "stream_dropped", NOVEMBER_US).runs_on == "unknown"
+    policy = decide(table(claims), "acme", "m", "stream_dropped", NOVEMBER_US)
+    assert policy.billed == "no"
+    assert keeps_running(table(claims), policy, "acme", "m", NOVEMBER_US) == "yes"
 
 
 def test_an_override_for_a_model_leaves_the_others_alone() -> None:

@@ -464,3 +464,40 @@ def test_unit_of_another_kind_is_unattributed(desk: Desk) -> None:
 def test_periods_begin_where_the_bill_says() -> None:
     """The instants of this file are the ones they claim to be."""
     assert datetime.fromtimestamp(T0_US / 1e6, UTC).isoformat() == "2026-11-20T00:00:00+00:00"
+
+
+# What was delivered -------------------------------------------------------------------------------------------
+
+
+def _cut_off(minute: float, **more: Any) -> Row:
+    """An nginx line of a stream of 10 s that ended at `minute` and was not sent to its end."""
+    msec = (T0_US + round(minute * 60_000_000)) / 1_000_000
+    return {
+        "msec": f"{msec:.3f}", "request_id": "r1", "request_method": "POST", "request_time": "10.100",
+        "request_uri": "/v1/models/acme-chat-1:streamGenerateContent", "status": "200", "bytes_sent": "1000",
+        "request_completion": "", "upstream_status": "200", "upstream_header_time": "1.0",
+        "upstream_response_time": "10.0", "upstream_bytes_received": "900", **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("late_seconds", [-0.001, 0, 0.05, 1.9, 60])
+def test_a_proxy_that_saw_the_answer_cut_off_has_not_delivered_it(late_seconds: float, desk: Desk) -> None:
+    """By time all was there before its line ended; a cut-off answer lacks a token at least, and is orphaned."""
+    desk.put("nginx/a.json", _cut_off(1 + late_seconds / 60))
+    desk.completion("r1", 1)
+    desk.run(10)
+    (row,) = rows(desk.config, "verdict_current")
+    assert (row["verdict"], row["share_evidence"], row["evidence"]) == ("orphaned", "time", "exact")
+    assert 0 < row["orphaned_low_nano"] <= row["orphaned_nano"]
+    if late_seconds >= 0:
+        assert row["orphaned_nano"] == 2500  # one token of 2000
+
+
+def test_a_client_that_left_when_all_was_there_has_it(desk: Desk) -> None:
+    """A client's own abort after the end is another matter: by time it had the whole stream."""
+    desk.started("c1", 0.8)
+    desk.ended("c1", 1.01, bytes_received=None, output_tokens_received=None)
+    desk.completion("c1", 1)
+    desk.run(10)
+    (row,) = rows(desk.config, "verdict_current")
+    assert (row["verdict"], row["share_evidence"]) == ("delivered", "time")

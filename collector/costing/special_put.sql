@@ -11,7 +11,9 @@ completion AS (
 ),
 money AS (
     SELECT m.*, s.stream, s.reason, s.started_at_us, s.ended_at_us, s.first_byte_at_us, s.output_tokens_received,
-        s.bytes_received
+        s.bytes_received,
+        -- a proxy tells a call in one line, a client in two
+        s.outcome = 'aborted' AND s.file_id = s.ended_file_id AND s.line_no = s.ended_line_no AS cut_off
     FROM chosen_match AS m
     JOIN suspect AS s ON s.suspect_no = m.suspect_no
     WHERE m.money_row
@@ -22,7 +24,7 @@ told AS (
         c.provider, c.account, c.completion_id, c.model, c.status, c.price_class, c.received_at_us,
         c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.thinking_tokens, c.images,
         m.suspect_no, m.delivered_outside, m.bytes_total, m.ended_at_us, m.output_tokens_received,
-        m.bytes_received, coalesce(m.reason, '') AS reason,
+        m.bytes_received, coalesce(m.reason, '') AS reason, coalesce(m.cut_off, false) AS cut_off,
         coalesce(m.stream, c.stream, false) AS stream,
         coalesce(c.output_tokens, 0) AS visible,
         CASE WHEN coalesce(c.first_byte_at_us, m.first_byte_at_us) < c.finished_at_us
@@ -107,9 +109,15 @@ counted AS (
         CASE WHEN by_time THEN (part_high::HUGEINT * visible // whole)::BIGINT ELSE part_high END AS part_high
     FROM (SELECT *, share_evidence = 'time' AND visible > 0 AS by_time FROM settled_share)
 ),
+-- A proxy that saw the answer cut off has not passed on all of it, however late its line ends.
+capped AS (
+    SELECT
+        * REPLACE (least(part, most) AS part, least(part_low, most) AS part_low, least(part_high, most) AS part_high)
+    FROM (SELECT *, CASE WHEN cut_off AND share_evidence = 'time' THEN whole - 1 ELSE whole END AS most FROM counted)
+),
 decided AS (
     SELECT s.*, coalesce(p.billed, true) AS policy_billed, coalesce(p.disputed, false) AS policy_disputed
-    FROM counted AS s
+    FROM capped AS s
     ASOF LEFT JOIN policy_decision AS p
         ON p.provider = s.provider AND p.model = s.model AND p.status = s.status AND p.from_us <= s.finished_at_us
 )

@@ -18,7 +18,7 @@ from collector.probe.target import Target
 from collector.probe.worst import Budget
 
 FAILED_IN_A_ROW_MAX = 3
-HTTP_OK, HTTP_FAILED = 200, 400
+HTTP_REDIRECTED, HTTP_FAILED = 300, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ def _outcome(seen: Seen) -> tuple[str, str | None]:
     if seen.was_left:
         return "aborted", "cancelled"
     if seen.is_whole and not seen.trouble:
-        return ("delivered", None) if seen.status_code == HTTP_OK else ("failed", None)
+        is_good = seen.status_code is not None and seen.status_code < HTTP_REDIRECTED
+        return ("delivered", None) if is_good else ("failed", None)
     return ("aborted", "timeout") if seen.trouble.startswith("no ") and seen.ended_us else ("failed", None)
 
 

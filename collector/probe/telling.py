@@ -72,7 +72,7 @@ def report(about: About, ended: Ended | None, looked: Looked, found: Sequence[Fi
     )
     if any(looked.judged):
         yield ""
-        yield f"{'left':<28}" + "".join(f"{name:>9}" for name in _COLUMNS) + "  share that ran on (Wilson, 90 %)"
+        yield f"{'left':<23}" + "".join(f"{name:>10}" for name in _COLUMNS) + "  share that ran on (Wilson, 90 %)"
     for one in found:
         yield from (_row(cell.name, share) for cell, share in one.cells)
         yield _row(f"{one.mode}, all", one.whole)
@@ -84,11 +84,11 @@ def report(about: About, ended: Ended | None, looked: Looked, found: Sequence[Fi
 
 
 def _row(name: str, share: Share) -> str:
-    counts = "".join(f"{share.fates[name]:>9}" for name in _COLUMNS)  # type: ignore[index]
+    counts = "".join(f"{share.fates[name]:>10}" for name in _COLUMNS)  # type: ignore[index]
     if share.bounds is None:
-        return f"{name:<28}{counts}  unknown"
+        return f"{name:<23}{counts}  unknown"
     best = "unknown" if share.share is None else f"{share.share:.2f}"
-    return f"{name:<28}{counts}  {best} ({share.bounds[0]:.2f} to {share.bounds[1]:.2f})"
+    return f"{name:<23}{counts}  {best} ({share.bounds[0]:.2f} to {share.bounds[1]:.2f})"
 
 
 def _said(found: Finding, looked: Looked) -> Iterator[str]:

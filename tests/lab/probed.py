@@ -41,6 +41,7 @@ class Endpoint:
     setting: Setting
     stops: bool
     logs: Ids = "request_id"
+    kept: str = "probe"
     works: list[Work] = field(default_factory=list)
 
     @property
@@ -52,7 +53,7 @@ class Endpoint:
     @property
     def probe(self) -> Path:
         """Where its probe is kept."""
-        return self.room / "probe"
+        return self.room / self.kept
 
     def prepare(self, edge_log: Path) -> None:
         """The config and the body, as a user would write them."""
