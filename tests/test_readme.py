@@ -8,7 +8,7 @@ import yaml
 
 from collector import config
 from collector.config.model import FileSection
-from collector.config.sources import Fields
+from collector.config.fields import Fields
 from collector.exporters.catalogue import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
