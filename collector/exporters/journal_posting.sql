@@ -93,4 +93,4 @@ SELECT
 FROM moved
 GROUP BY ALL
 HAVING sum(nano) <> 0
-ORDER BY run_id, day_at_us, corrects, provider, account, currency, service NULLS FIRST, part
+ORDER BY run_id, recorded_at_us, day_at_us, corrects, provider, account, currency, service NULLS FIRST, part
