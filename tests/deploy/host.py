@@ -49,7 +49,9 @@ def environment(room: Path) -> dict[str, str]:
 
 
 def main(room: Path, script: Path) -> None:
-    """Make the host, and become its script."""
+    """Make the host, and become its script. Refuses where it is not process 1: the mounts would be the machine's own."""
+    if os.getpid() != 1:
+        sys.exit("only for tests.deploy.host.run: outside of namespaces of its own this would cover the machine's /etc")
     _stand_in(room / "bin" / "sudo", SUDO)
     _stand_in(room / "bin" / "systemctl", SYSTEMCTL.format(python=sys.executable))
     layers = room / "layers"

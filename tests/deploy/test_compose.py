@@ -179,7 +179,7 @@ def test_amtool_accepts_the_config(tmp_path: Path) -> None:
         ("alertmanager", amtool, "alertmanager.yml", "receiver: pager", "receiver: pagre"),
     ],
 )
-def test_the_tools_bite(
+def test_the_tools_bite(  # noqa: PLR0917 (pytest gives them by name)
     service: str,
     judge: Callable[[Path], subprocess.CompletedProcess[str]],
     file: str,

@@ -2,6 +2,8 @@
 
 import csv
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,7 +115,7 @@ def test_the_ledger_is_its_users_alone(room: Path) -> None:
 
 
 def test_reload_and_stop_are_heard(room: Path) -> None:
-    """What the unit sends on reload and stop, the daemon takes: the config again, and an end with nothing left behind."""
+    """What the unit sends on reload and stop, the daemon takes: the config again, and an end that leaves nothing."""
     log = (room / "orphaned.txt").read_text(encoding="utf-8")
     assert '"config read again"' in log
     assert '"run_left_behind": false' in log
@@ -124,6 +126,15 @@ def test_the_guide_runs_all_but_installs() -> None:
     skipped = [one for one in statements() if one.startswith(NOT_RUN)]
     assert len(skipped) == 5
     assert len(statements()) > 25
+
+
+def test_no_host_outside_of_namespaces(tmp_path: Path) -> None:
+    """Started by hand, where its mounts would be the machine's own, it mounts nothing and runs nothing."""
+    command = [sys.executable, "-m", "tests.deploy.host", str(tmp_path), str(tmp_path / "script")]
+    done = subprocess.run(command, cwd=host.ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "namespaces of its own" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_guide_without_its_first_alert_fails(tmp_path: Path) -> None:
