@@ -57,7 +57,7 @@ def test_verify_has_no_complaint(tmp_path: Path) -> None:
     ],
 )
 def test_verify_bites(right: str, wrong: str, tmp_path: Path) -> None:
-    """systemd itself would go on without such a line, and the guard that it is would be gone."""
+    """The manager itself would go on without such a line, and the guard that it is would be gone."""
     assert right in TEXT
     assert complaints(tmp_path, TEXT.replace(right, wrong)) != ""
 
@@ -109,10 +109,12 @@ def trace(room: Path) -> str:
     need("strace", "strace")
     (room / "calls.jsonl").write_text("{}\n", encoding="utf-8")
     (room / "orphaned.yaml").write_text(
-        yaml.safe_dump({
-            "http": {"listen": "127.0.0.1:0"},
-            "sources": [{"name": "app", "kind": "client-log", "path": "calls.jsonl"}],
-        }),
+        yaml.safe_dump(
+            {
+                "http": {"listen": "127.0.0.1:0"},
+                "sources": [{"name": "app", "kind": "client-log", "path": "calls.jsonl"}],
+            }
+        ),
         encoding="utf-8",
     )
     program = [sys.executable, "-m", "collector", "run", "--config", str(room / "orphaned.yaml")]
