@@ -78,7 +78,7 @@ def followed(room: Path) -> str:
 
 @pytest.mark.slow
 def test_the_guide_as_written(tmp_path: Path) -> None:
-    """A call that was left ends as a line at the pager; on the way every check says yes, and nothing else can be read."""
+    """A call that was left ends as a line at the pager; on the way every check says yes, and the ledger is its own."""
     if host.missing():
         pytest.skip(f"the guide was not tried: {host.missing()}")
     said = followed(tmp_path)

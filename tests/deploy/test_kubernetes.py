@@ -1,6 +1,7 @@
 """The manifests: what Kustomize makes of them is valid, is generated from its sources, and lets only one pod write."""
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -91,6 +92,41 @@ def test_the_schema_bites(right: str, wrong: str) -> None:
     assert right in text
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(yaml.safe_load(text.replace(right, wrong)), "1.32", strict=True)
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with Prometheus Operator's schemas, out of the npm registry; skipped where that cannot be had."""
+    room = tmp_path_factory.mktemp("operator")
+    shutil.copytree(Path(__file__).parent / "operator", room, dirs_exist_ok=True)
+    npm = need("npm", "npm")
+    install = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    done = subprocess.run(install, cwd=room, capture_output=True, text=True, check=False, timeout=240)
+    if done.returncode != 0:
+        pytest.skip(f"PrometheusRule and ServiceMonitor were held to no schema: npm install failed: {done.stderr}")
+    return room
+
+
+def operator_says(room: Path, objects: list[Manifest]) -> str:
+    """What the schemas have against them; empty if nothing."""
+    command = [need("node", "nodejs"), "check.mjs"]
+    done = subprocess.run(
+        command, cwd=room, input=json.dumps(objects), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_prometheus_operator_knows_them(operator: Path) -> None:
+    """PrometheusRule and ServiceMonitor are of the operator's schemas; a key that is misspelt is not."""
+    example = kustomize(KUBERNETES / "overlays" / "example")
+    objects = [one(example, kind) for kind in sorted(CUSTOM)]
+    assert operator_says(operator, objects) == ""
+    text = json.dumps(objects)
+    for right, wrong in (('"expr":', '"exrp":'), ('"interval": "30s"', '"interval": "30 parsecs"')):
+        assert right in text
+        assert operator_says(operator, json.loads(text.replace(right, wrong))) != ""
 
 
 # Generated -------------------------------------------------------------------------------------------------------
