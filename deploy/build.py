@@ -1,7 +1,7 @@
 """Writes what Kustomize and Compose cannot find by themselves: `make manifests`.
 
 Out of rules/*.yaml, the files that have `groups`: kubernetes/base/prometheus-rule.yaml, for Prometheus Operator. Out of
-the names of dashboards/*.json: dashboards/kustomization.yaml, a ConfigMap each (Kustomize takes files only from its own
+the names of the dashboards: dashboards/kustomization.yaml, a ConfigMap each (Kustomize takes files only from its own
 folder and below, so their generator stands beside them), and grafana/dashboards.yaml, a mount each. With `--check`:
 writes nothing, exit 1 where what stands there is not what would be written.
 """
@@ -55,18 +55,21 @@ def dashboards(folder: Path) -> dict[str, Any]:
             "labels": {"grafana_dashboard": "1"},
             "annotations": {"grafana_folder": "Orphaned inference"},
         },
-        "configMapGenerator": [{"name": _config_map(path), "files": [path.name]} for path in _found(folder)],
+        "configMapGenerator": [
+            {"name": _config_map(path), "files": [str(path.relative_to(folder))]} for path in found(folder)
+        ],
     }
 
 
 def mounts(folder: Path) -> dict[str, Any]:
     """The part of compose.yaml that lets Grafana read each dashboard, and nothing else of their folder."""
-    volumes = [f"../../dashboards/{path.name}:/dashboards/{path.name}:ro" for path in _found(folder)]
+    volumes = [f"../../dashboards/{path.relative_to(folder)}:/dashboards/{path.name}:ro" for path in found(folder)]
     return {"services": {"grafana": {"volumes": volumes}}}
 
 
-def _found(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json"))
+def found(folder: Path) -> list[Path]:
+    """The dashboards: JSON in the folder, or in grafana/ below it. The viewer's JSON beside them is none."""
+    return sorted([*folder.glob("*.json"), *folder.glob("grafana/*.json")])
 
 
 def _config_map(path: Path) -> str:
@@ -79,8 +82,8 @@ def written(root: Path) -> dict[Path, str]:
     rules, boards = root / "rules", root / "dashboards"
     return {
         root / "deploy/kubernetes/base/prometheus-rule.yaml": _document(prometheus_rule(rules), "rules/*.yaml"),
-        root / "deploy/grafana/dashboards.yaml": _document(mounts(boards), "dashboards/*.json"),
-        boards / "kustomization.yaml": _document(dashboards(boards), "dashboards/*.json"),
+        root / "deploy/grafana/dashboards.yaml": _document(mounts(boards), "the dashboards"),
+        boards / "kustomization.yaml": _document(dashboards(boards), "the dashboards"),
     }
 
 

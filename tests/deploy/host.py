@@ -21,6 +21,11 @@ SYSTEMCTL = '#!/bin/sh\nexec "{python}" -m tests.deploy.units "$@"\n'
 UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
+def dashboards() -> list[Path]:
+    """What Grafana is given: JSON in dashboards/ or in dashboards/grafana/."""
+    return [path for folder in ("dashboards", "dashboards/grafana") for path in sorted((ROOT / folder).glob("*.json"))]
+
+
 def missing() -> str:
     """Why there can be no such host here; empty where there can."""
     if os.geteuid() != 0:
@@ -49,7 +54,9 @@ def environment(room: Path) -> dict[str, str]:
 
 
 def main(room: Path, script: Path) -> None:
-    """Make the host, and become its script."""
+    """Make the host, and become its script. Refused where it is not process 1: the mounts would be the machine's."""
+    if os.getpid() != 1:
+        sys.exit("only for tests.deploy.host.run: outside of namespaces of its own this would cover the machine's /etc")
     _stand_in(room / "bin" / "sudo", SUDO)
     _stand_in(room / "bin" / "systemctl", SYSTEMCTL.format(python=sys.executable))
     layers = room / "layers"

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from collector.config import load
+from tests.deploy.host import dashboards
 from tests.lab.edge import free_ports
 from tests.tools import need
 
@@ -69,9 +70,9 @@ def test_docker_compose_resolves_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     resolved = yaml.safe_load(done.stdout)["services"]
     assert set(resolved) == set(SERVICES)
-    dashboards = {f"/dashboards/{path.name}" for path in (ROOT / "dashboards").glob("*.json")}
-    assert dashboards
-    assert dashboards <= {volume.split(":")[1] for volume in resolved["grafana"]["volumes"]}
+    boards = {f"/dashboards/{path.name}" for path in dashboards()}
+    assert boards
+    assert boards <= {volume.split(":")[1] for volume in resolved["grafana"]["volumes"]}
     refused = subprocess.run(command, capture_output=True, text=True, check=False, env={})
     assert refused.returncode != 0
     assert "GRAFANA_PASSWORD" in refused.stderr
@@ -179,7 +180,7 @@ def test_amtool_accepts_the_config(tmp_path: Path) -> None:
         ("alertmanager", amtool, "alertmanager.yml", "receiver: pager", "receiver: pagre"),
     ],
 )
-def test_the_tools_bite(
+def test_the_tools_bite(  # noqa: PLR0917 (pytest gives them by name)
     service: str,
     judge: Callable[[Path], subprocess.CompletedProcess[str]],
     file: str,
@@ -212,7 +213,7 @@ def test_grafana_reads_what_is_mounted() -> None:
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/orphaned.yaml").read_text(encoding="utf-8"))
     (path,) = [one["options"]["path"] for one in provider["providers"]]
     targets = {target for name, _, target in bound() if name == "grafana" and target.endswith(".json")}
-    assert targets == {f"{path}/{board.name}" for board in (ROOT / "dashboards").glob("*.json")}
+    assert targets == {f"{path}/{board.name}" for board in dashboards()}
 
 
 # nginx and the pager --------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import csv
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,12 +60,8 @@ def script(commands: list[str]) -> str:
     return "\n".join([*told, AFTERWARDS])
 
 
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is left of a host on which the guide was followed."""
-    why = host.missing()
-    if why:
-        pytest.skip(f"the guide was not tried: {why}")
+def followed(room: Path) -> str:
+    """Follow the guide on a host whose remains will be in this room; what the commands said."""
     for program, package in (
         ("nginx", "nginx-light"),
         ("prometheus", "prometheus"),
@@ -72,48 +70,51 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("curl", "curl"),
     ):
         need(program, package)
-    directory = tmp_path_factory.mktemp("host")
-    done = host.run(directory, script(statements()), SECONDS_MAX)
-    said = "\n".join(f"-- {path.name}\n{path.read_text(encoding='utf-8')}" for path in sorted(directory.glob("*.txt")))
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}{said}"
-    (directory / "said").write_text(done.stdout, encoding="utf-8")
-    return directory
+    done = host.run(room, script(statements()), SECONDS_MAX)
+    logs = "\n".join(f"-- {path.name}\n{path.read_text(encoding='utf-8')}" for path in sorted(room.glob("*.txt")))
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}{logs}"
+    return done.stdout
 
 
-def test_the_alert_arrives(room: Path) -> None:
-    """A call that was left ends as one line at the pager: the way is whole, from nginx to whoever is paged."""
-    lines = (room / "pager.txt").read_text(encoding="utf-8").splitlines()
-    fired = [line for line in lines if line.startswith("firing    OrphanedSpendSeen           info      ")]
-    assert fired
-    assert re.search(r" 0\.\d{6} USD in the last day\. ", fired[0])
+@pytest.mark.slow
+def test_the_guide_as_written(tmp_path: Path) -> None:
+    """A call that was left ends as a line at the pager; on the way every check says yes, and the ledger is its own."""
+    if host.missing():
+        pytest.skip(f"the guide was not tried: {host.missing()}")
+    said = followed(tmp_path)
+    the_tools_say_yes(said)
+    the_money_is_that_call(tmp_path)
+    the_ledger_is_its_users_alone(tmp_path)
+    reload_and_stop_are_heard(tmp_path)
 
 
-def test_the_money_is_that_call(room: Path) -> None:
-    """The table that the guide ends with has the one call: nginx saw it leave, the backend ran on, joined by its id."""
-    (row,) = csv.DictReader((room / "verdicts.csv").read_text(encoding="utf-8").splitlines())
-    told = [row[name] for name in ("observer", "reason", "verdict", "evidence", "basis", "service")]
-    assert told == ["edge", "disconnect", "orphaned", "exact", "estimated", "web"]
-    paged = re.search(r" (0\.\d{6}) USD", (room / "pager.txt").read_text(encoding="utf-8"))
-    assert paged
-    assert f"{float(row['orphaned_cost']):.6f}" == paged[1]
-
-
-def test_every_check_on_the_way_says_yes(room: Path) -> None:
+def the_tools_say_yes(said: str) -> None:
     """What the guide has checked by Prometheus' and Alertmanager's own tools, and the collector's word, are good."""
-    said = (room / "said").read_text(encoding="utf-8")
     assert "SUCCESS: /etc/prometheus/prometheus.yml is valid" in said
     assert "SUCCESS: 3 rule files found" in said
     assert "Checking '/etc/prometheus/alertmanager.yml'  SUCCESS" in said
     assert "ready\n" in said
 
 
-def test_the_ledger_is_its_users_alone(room: Path) -> None:
+def the_money_is_that_call(room: Path) -> None:
+    """The pager's figure is that of the one call: nginx saw it leave, the backend ran on, and their ids join them."""
+    lines = (room / "pager.txt").read_text(encoding="utf-8").splitlines()
+    fired = [line for line in lines if line.startswith("firing    OrphanedSpendSeen           info      ")]
+    paged = re.search(r" (0\.\d{6}) USD in the last day\. ", fired[0])
+    (row,) = csv.DictReader((room / "verdicts.csv").read_text(encoding="utf-8").splitlines())
+    told = [row[name] for name in ("observer", "reason", "verdict", "evidence", "basis", "service")]
+    assert told == ["edge", "disconnect", "orphaned", "exact", "estimated", "web"]
+    assert paged
+    assert f"{float(row['orphaned_cost']):.6f}" == paged[1]
+
+
+def the_ledger_is_its_users_alone(room: Path) -> None:
     """Started by the unit's user, umask and state directory, the ledger is nobody else's to read."""
     assert (room / "modes.txt").read_text(encoding="utf-8").splitlines() == ["700 orphaned", "600 orphaned"]
 
 
-def test_reload_and_stop_are_heard(room: Path) -> None:
-    """What the unit sends on reload and stop, the daemon takes: the config again, and an end with nothing left behind."""
+def reload_and_stop_are_heard(room: Path) -> None:
+    """What the unit sends on reload and stop, the daemon takes: the config again, and an end that leaves nothing."""
     log = (room / "orphaned.txt").read_text(encoding="utf-8")
     assert '"config read again"' in log
     assert '"run_left_behind": false' in log
@@ -124,6 +125,15 @@ def test_the_guide_runs_all_but_installs() -> None:
     skipped = [one for one in statements() if one.startswith(NOT_RUN)]
     assert len(skipped) == 5
     assert len(statements()) > 25
+
+
+def test_no_host_outside_of_namespaces(tmp_path: Path) -> None:
+    """Started by hand, where its mounts would be the machine's own, it mounts nothing and runs nothing."""
+    command = [sys.executable, "-m", "tests.deploy.host", str(tmp_path), str(tmp_path / "script")]
+    done = subprocess.run(command, cwd=host.ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "namespaces of its own" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_guide_without_its_first_alert_fails(tmp_path: Path) -> None:

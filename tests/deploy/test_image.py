@@ -223,9 +223,13 @@ def answering(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]
 def test_the_healthcheck_tells_one_that_does_not() -> None:
     """A daemon whose scheduler has died answers 503, and one that hangs answers nothing: 1, and why."""
     over = Event()
+
+    def hang(_: BaseHTTPRequestHandler) -> None:
+        over.wait(60)
+
     with answering(lambda request: request.send_error(503, "x", "the scheduler does not run")) as url:
         refused = health(url)
-    with answering(lambda _: over.wait(60) and None) as url:
+    with answering(hang) as url:
         hung = health(url)
         over.set()
     assert (refused.returncode, hung.returncode) == (1, 1)
