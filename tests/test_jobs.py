@@ -285,7 +285,7 @@ def test_a_cancel_on_request_says_nothing_about_dropped_connections(office: Offi
 
 
 def test_a_background_response_is_a_call_and_no_job(office: Office) -> None:
-    """It has the two lines of a call, joined with its completion by the response's id; its cancel makes no second row."""
+    """It has the two lines of a call, and its completion by the response's id; its cancel makes no second row."""
     known = {"response_id": "resp_9", "request_id": None}
     office.started("w1", 0, job_id="resp_9", operation="chat", **known)
     office.ended("w1", 1, job_id="resp_9", **known)

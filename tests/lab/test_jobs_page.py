@@ -1,6 +1,7 @@
 """docs/jobs.md, tried as written: its scripts against the lab's provider, its config and commands in the collector."""
 
 import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -11,8 +12,8 @@ import pytest
 
 from collector import config
 from collector.config.sources import JobFields
-from tests.lab import collecting, job_books
-from tests.lab.books import CONFIG
+from tests.lab import books, collecting, job_books
+from tests.lab.books import BILL, CONFIG, HOUR_US
 from tests.lab.jobs import Job
 from tests.lab.processes import asleep
 from tests.lab.service import now_us, serving
@@ -78,6 +79,7 @@ def test_the_page_is_right(room: Path, job: Job) -> None:
     """The config loads, the commands run, and `explain` says what the page shows, but for figures and instants."""
     assert job.state == "CANCELLED"
     job_books.write(room, {"123": job}, now_us())  # for its bill
+    _let_the_bill_go_on(room)
     (room / CONFIG).write_text(blocks("yaml")[0][1], encoding="utf-8")
     assert "the config is right" in collecting.orphaned(room, "check")
     collecting.collect(room, now_us(), "jobs")
@@ -87,6 +89,13 @@ def test_the_page_is_right(room: Path, job: Job) -> None:
     told = collecting.orphaned(room, "explain", NAME)
     shown = blocks("text")[0][1].splitlines()
     assert [_plain(line) for line in told.splitlines()[: len(shown)]] == [_plain(line) for line in shown]
+
+
+def _let_the_bill_go_on(room: Path) -> None:
+    """A later row: without a log of completions a bucket is settled once the bill has reached 48 hours past it."""
+    later = books.charged("gcp.gemini", "Storage", now_us() // HOUR_US + 60, 1, "0.01")
+    with (room / BILL).open("a", encoding="utf-8") as bill:
+        bill.write(json.dumps(later) + "\n")
 
 
 def _plain(line: str) -> str:
