@@ -15,7 +15,7 @@ from collector.config.sources import JobFields
 from tests.lab import books, collecting, job_books
 from tests.lab.books import BILL, CONFIG, HOUR_US
 from tests.lab.jobs import Job
-from tests.lab.processes import asleep
+from tests.lab.processes import LOOK_SECONDS, asleep
 from tests.lab.service import now_us, serving
 from tests.lab.stage import STEP_SECONDS_MAX, environment, process, watched
 from tests.lab.test_jobs import START_SECONDS_MAX
@@ -56,7 +56,7 @@ async def _play(room: Path) -> Job:
         silent = subprocess.DEVNULL
         async with process(*command, cwd=room, env=env, stdout=silent, stderr=silent) as script:
             await asyncio.wait_for(job.filed.wait(), START_SECONDS_MAX)
-            await asyncio.wait_for(_waiting(room), STEP_SECONDS_MAX)
+            await _waiting(room)
             await asyncio.wait_for(asleep(script.pid), STEP_SECONDS_MAX)
             job.leave()
             script.send_signal(signal.SIGINT)
@@ -71,8 +71,11 @@ async def _play(room: Path) -> Job:
 async def _waiting(room: Path) -> None:
     """Until the script has written down that it waits."""
     log = room / "calls.jsonl"
-    while not log.exists() or b"job_wait_started" not in log.read_bytes():
-        await asyncio.sleep(0.02)
+    for _ in range(int(STEP_SECONDS_MAX / LOOK_SECONDS)):
+        if log.exists() and b"job_wait_started" in log.read_bytes():
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+    raise TimeoutError("the script does not wait for its job")
 
 
 def test_the_page_is_right(room: Path, job: Job) -> None:
