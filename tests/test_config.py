@@ -267,8 +267,8 @@ def test_presets() -> None:
             ENTRIES + ", preset: http-loadbalancer}",
             (
                 "preset: 'http-loadbalancer' is no preset; expected one of vertex-inference-metadata, "
-                "http-load-balancer, cloud-run-requests, client-log, vertex-audit, jobs, or none for completions of your "
-                "own log; did you mean http-load-balancer?"
+                "http-load-balancer, cloud-run-requests, client-log, vertex-audit, jobs, or none for completions of "
+                "your own log; did you mean http-load-balancer?"
             ),
         ),
         (ENTRIES + ", preset: [client-log]}", "preset: ['client-log'] is no preset; expected one of"),

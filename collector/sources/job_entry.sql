@@ -82,7 +82,8 @@ SELECT
         AS output_tokens,
     whole(thinking_tokens) AS thinking_tokens,
     whole(images) AS images,
-    coalesce(whole(requests_total), whole(requests_done) + coalesce(whole(requests_failed), 0) + whole(requests_left))
+    -- Google writes -1 where it does not know how many were left
+    coalesce(whole(requests_total), whole(requests_done) + coalesce(whole(requests_failed), 0) + whole(nullif(requests_left, '-1')))
         AS requests_total,
     whole(requests_done) AS requests_done,
     whole(requests_failed) AS requests_failed,
@@ -98,7 +99,7 @@ SELECT
             OR is_no_count(thinking_tokens) OR is_no_count(images)
         THEN 'the usage is no count'
         WHEN is_no_count(requests_total) OR is_no_count(requests_done) OR is_no_count(requests_failed)
-            OR is_no_count(requests_left)
+            OR (is_no_count(requests_left) AND requests_left <> '-1')
         THEN 'the requests are no count'
         WHEN getvariable('cached_inside')::BOOLEAN AND whole(cached_input_tokens) > coalesce(whole(input_tokens), 0)
         THEN 'more cached input tokens than input tokens'

@@ -14,10 +14,9 @@ import yaml
 from tests.lab import books
 from tests.lab.books import HOUR_US, instant
 from tests.lab.calls import PROJECT
-from tests.lab.jobs import BATCH_MODEL, PARTS, VIDEO_MODEL, Job, operation_id
+from tests.lab.jobs import BATCH_MODEL, INPUT_TOKENS, OUTPUT_TOKENS, PARTS, VIDEO_MODEL, Job, operation_id
 
 Json = dict[str, Any]
-INPUT_TOKENS, OUTPUT_TOKENS = 7_000, 900  # of a batch, a part
 INPUT_NANO, OUTPUT_NANO = 151, 1_249  # the batch prices, a token
 VIDEO_COST = "0.75"  # of an operation, a part
 _LOG = "jobs/provider.jsonl"

@@ -8,6 +8,7 @@ google.longrunning.
 import asyncio
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -16,6 +17,7 @@ Manner = Literal["heeds", "is_done", "goes_on"]
 
 LOOKS = 2  # that are answered; the next waits for its answer until its waiter has left
 PARTS = 3  # of the work; one is done when its waiter leaves
+INPUT_TOKENS, OUTPUT_TOKENS = 7_000, 900  # of a batch, a part
 _FILING = (":batchGenerateContent", ":predictLongRunning")
 _PUBLISHED = "projects/acme-prod/locations/us-central1/publishers/google/models"
 BATCH_MODEL, VIDEO_MODEL = "gemini-3.5-flash", "veo-3.1-generate-preview"
@@ -36,6 +38,7 @@ class Job:
     ended_us: int = 0
     looked_us: list[int] = field(default_factory=list)
     cancelled_us: list[int] = field(default_factory=list)
+    filed: asyncio.Event = field(default_factory=asyncio.Event)
     waited_for: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -104,19 +107,36 @@ class Jobs:
             return {}
         if rest.endswith(_FILING):
             job.filed_us = _now_us()
+            job.filed.set()
             told = "RUNNING"
         else:
             told = await job.look()
-        return _batch(name, told) if job.kind == "batch" else _operation(name, told)
+        return _batch(name, told, job) if job.kind == "batch" else _operation(name, told)
 
 
 def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-def _batch(name: str, state: str) -> Json:
-    told = {"name": f"batches/{name}", "model": f"models/{BATCH_MODEL}", "state": f"BATCH_STATE_{state}"}
+def _batch(name: str, state: str, job: Job) -> Json:
+    told: Json = {"name": f"batches/{name}", "model": f"models/{BATCH_MODEL}", "state": f"BATCH_STATE_{state}"}
+    told["createTime"] = _instant(job.filed_us)
+    if state != "RUNNING":
+        told |= {"endTime": _instant(job.ended_us), "output": {"inlinedResponses": {"inlinedResponses": _answers(job)}}}
     return {"name": told["name"], "metadata": {"@type": "type.googleapis.com/GenerateContentBatch", **told}}
+
+
+def _answers(job: Job) -> list[Json]:
+    """Of each part its answer with its usage, or that it was not done."""
+    usage = {"promptTokenCount": INPUT_TOKENS, "candidatesTokenCount": OUTPUT_TOKENS}
+    done = {"response": {"candidates": [], "usageMetadata": usage}}
+    left = {"error": {"code": 1, "message": "The batch was cancelled."}}
+    return [done] * job.parts_done + [left] * (PARTS - job.parts_done)
+
+
+def _instant(at_us: int) -> str:
+    second, micro = divmod(at_us, 1_000_000)
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{micro:06d}Z"
 
 
 def operation_id(name: str) -> str:

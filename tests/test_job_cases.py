@@ -285,12 +285,12 @@ def test_a_cancel_on_request_says_nothing_about_dropped_connections(office: Offi
 
 
 def test_a_background_response_is_a_call_and_no_job(office: Office) -> None:
-    """It has the two lines of a call, joined with its completion by the response's id; its cancel makes no second row."""
-    known = {"response_id": "resp_9", "request_id": None}
+    """It has the two lines of a call, and its completion by the response's id; its cancel makes no second row."""
+    known: Row = {"response_id": "resp_9"}
     office.started("w1", 0, job_id="resp_9", operation="chat", **known)
     office.ended("w1", 1, job_id="resp_9", **known)
     office.cancelled(1, "confirmed", "cancelled", "resp_9")
-    office.completion("resp_9", 2, completion_id="cmpl-9", request_id=None, response_id="resp_9", status="cancelled")
+    office.completion("r9", 2, completion_id="cmpl-9", status="cancelled", **known)
     office.run(60)
     assert rows(office.config, "job_current") == []
     assert (verdict(office)["completion_id"], verdict(office)["verdict"]) == ("cmpl-9", "cut_short")
