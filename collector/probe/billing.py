@@ -60,7 +60,7 @@ def look(config: Config, room: Room, *, now_us: int, show: Progress) -> tuple[Lo
         bill = _bill(connection, config, room, made)
     judged = tuple(Judged(one, "not left" if one.cell is None else "pending") for one in made)
     troubles = tuple(f"{one.source}: {one.error}" for one in done.ledger.sources if one.error)
-    return Looked(judged, 0, (), troubles), [finding(made, bill)] if _left(made) else []
+    return Looked(judged, None, (), troubles), [finding(made, bill)] if _left(made) else []
 
 
 def _left(made: list[Made]) -> list[Made]:

@@ -41,10 +41,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one look into the logs gave. `controls_found`: of those that were answered, how many a log tells by id."""
+    """What one look into the logs gave. `controls_found`: how many of those answered a log has by id."""
 
     judged: tuple[Judged, ...]
-    controls_found: int
+    controls_found: int | None
     controls_output_tokens: tuple[int, ...]
     troubles: tuple[str, ...]
 

@@ -148,7 +148,7 @@ def _plan(config: Config, options: Options, now_us: int) -> _Plan:
     """Everything that can be known before the first byte is sent. Raises UsageError."""
     budget = _budget(options)
     routes = [route for source in config.sources if isinstance(source, ProxyLog) for route in source.routes]
-    headers = [targets.header(text, os.environ) for text in options.headers]
+    headers = targets.headers(options.headers, os.environ, ours=options.pace.id_header)
     urls: dict[Mode, str] = {}
     urls |= {"unary": options.unary} if options.unary else {}
     urls |= {"stream": options.stream} if options.stream else {}

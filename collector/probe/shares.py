@@ -1,8 +1,8 @@
 """How many of the calls that were left ran on: fates come in; a share a cell, and a finding a mode, go out. Pure.
 
-The interval is Wilson's, 90 %, as everywhere in this program. Calls that left no trace may have been stopped or not:
-its low end takes them all as stopped, its high end all as run on. What came too late, failed or is pending is no
-evidence.
+The interval is Wilson's, 90 %, as everywhere in this program. Calls that left no trace, or are pending, may have been
+stopped or not (a log that has those that stopped first would mislead): its low end takes them all as stopped, its high
+end all as run on. What came too late or failed is no evidence.
 """
 
 from collections import Counter
@@ -38,12 +38,13 @@ class Share:
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The interval of the share; None where nothing was seen, and no trace either."""
-        of_all = self.counted + self.fates["no trace"]
+        """The interval of the share; None where no call was left in time."""
+        open_ = self.fates["no trace"] + self.fates["pending"]
+        of_all = self.counted + open_
         if not of_all:
             return None
         low, _ = interval(self.fates["ran on"], of_all)
-        _, high = interval(self.fates["ran on"] + self.fates["no trace"], of_all)
+        _, high = interval(self.fates["ran on"] + open_, of_all)
         return low, high
 
     @property

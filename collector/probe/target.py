@@ -19,6 +19,7 @@ from collector.sources.routes import Route, RouteMatch, match
 BODY_BYTES_MAX = 16 << 20
 _SECRET_HEADERS = re.compile(r"authorization|cookie|token|secret|(^|-)key$", re.IGNORECASE)
 _SECRET_QUERIES = re.compile(r"^(key|api[-_]?key|.*token|sig(nature)?|x-goog-signature|code)$", re.IGNORECASE)
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "expect"})
 _PLACED = re.compile(r"(?P<before>(?:\S+ )?)(?P<kind>env|file):(?P<name>.+)")
 _HOW = "write it as `env:VARIABLE` or `file:PATH`, with a word like Bearer before it where that is needed"
@@ -62,7 +63,13 @@ def url_of(text: str, option: str) -> SplitResult:
         _ = url.port
     except ValueError as error:
         raise UsageError(f"{option}: no URL: {error}") from None
-    if url.scheme not in {"http", "https"} or not url.hostname or not text.isascii() or re.search(r"\s", text):
+    if (
+        url.scheme not in {"http", "https"}
+        or not url.hostname
+        or not text.isascii()
+        or not text.isprintable()
+        or " " in text
+    ):
         raise UsageError(f"{option}: expected an http or https URL")
     secret = next((name for name, _ in parse_qsl(url.query) if _SECRET_QUERIES.match(name)), None)
     if url.username or url.password or secret:
@@ -77,7 +84,7 @@ def header(text: str, environment: Mapping[str, str]) -> tuple[str, str]:
     Raises UsageError that names the header, and nothing of its value.
     """
     name, colon, said = (part.strip() for part in text.partition(":"))
-    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+    if not colon or not _NAME.fullmatch(name):
         raise UsageError("--header: expected `Name: value`")
     if name.lower() in _OURS:
         raise UsageError(f"--header {name}: the probe writes this one itself")
@@ -88,6 +95,17 @@ def header(text: str, environment: Mapping[str, str]) -> tuple[str, str]:
     if not value or not value.isascii() or not value.isprintable():
         raise UsageError(f"--header {name}: its value is empty, or holds what no header may hold")
     return name, value
+
+
+def headers(texts: Sequence[str], environment: Mapping[str, str], *, ours: str) -> list[tuple[str, str]]:
+    """All of the user's headers. `ours` is the one that carries the call's id. Raises UsageError as `header` does."""
+    if not _NAME.fullmatch(ours) or ours.lower() in _OURS | {"traceparent"}:
+        raise UsageError(f"--id-header {ours}: cannot carry an id")
+    told = [header(text, environment) for text in texts]
+    taken = next((name for name, _ in told if name.lower() in {ours.lower(), "traceparent"}), None)
+    if taken:
+        raise UsageError(f"--header {taken}: the probe sends its own, to find its calls again (--id-header names it)")
+    return told
 
 
 def _fetched(name: str, kind: str, where: str, environment: Mapping[str, str]) -> str:

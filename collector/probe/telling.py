@@ -6,7 +6,7 @@ from typing import Any
 from collector.costing.policies import Policy, toml_from_policy
 from collector.money import text_from_nano
 from collector.probe.calling import Ended
-from collector.probe.judging import Looked
+from collector.probe.judging import Fate, Looked
 from collector.probe.plan import Mode, Step
 from collector.probe.room import About
 from collector.probe.shares import Finding, Share
@@ -14,7 +14,7 @@ from collector.probe.target import Target
 from collector.probe.worst import Budget
 from collector.records import instant_text
 
-_COLUMNS = ("ran on", "stopped", "no trace", "pending", "too late", "failed")
+_COLUMNS: tuple[Fate, ...] = ("ran on", "stopped", "no trace", "pending", "too late", "failed")
 _SAYS = {
     "yes": "runs on", "no": "stops", "disputed": "differs by how or when it is left",
     "unclear": "unclear: the interval of the share holds 1/2",
@@ -66,10 +66,8 @@ def report(about: About, ended: Ended | None, looked: Looked, found: Sequence[Fi
         yield ended.told
     controls = [one for one in looked.judged if one.made.cell is None]
     answered = sum(one.made.outcome == "delivered" for one in controls)
-    yield (
-        f"{len(looked.judged)} calls made. Controls: {answered} of {len(controls)} answered, "
-        f"{looked.controls_found} of these in the log by an id."
-    )
+    in_log = "" if looked.controls_found is None else f", {looked.controls_found} of these in the log by an id"
+    yield f"{len(looked.judged)} calls made. Controls: {answered} of {len(controls)} answered{in_log}."
     if any(looked.judged):
         yield ""
         yield f"{'left':<23}" + "".join(f"{name:>10}" for name in _COLUMNS) + "  share that ran on (Wilson, 90 %)"
@@ -84,7 +82,7 @@ def report(about: About, ended: Ended | None, looked: Looked, found: Sequence[Fi
 
 
 def _row(name: str, share: Share) -> str:
-    counts = "".join(f"{share.fates[name]:>10}" for name in _COLUMNS)  # type: ignore[index]
+    counts = "".join(f"{share.fates[name]:>10}" for name in _COLUMNS)
     if share.bounds is None:
         return f"{name:<23}{counts}  unknown"
     best = "unknown" if share.share is None else f"{share.share:.2f}"
@@ -138,7 +136,7 @@ def _mode(found: Finding) -> dict[str, Any]:
 def _figures(share: Share) -> dict[str, Any]:
     low, high = share.bounds or (None, None)
     return {
-        **{name.replace(" ", "_"): share.fates[name] for name in _COLUMNS},  # type: ignore[index]
+        **{name.replace(" ", "_"): share.fates[name] for name in _COLUMNS},
         "share": share.share, "share_low": low, "share_high": high, "interval": "wilson 90 %",
         "overrun_seconds": None if share.overrun_us is None else share.overrun_us / 1e6,
     }  # fmt: skip

@@ -87,7 +87,22 @@ try:
 except KeyboardInterrupt:
     print("caught")
 """
+SWALLOWED = """
+import sys, time, httpx
+def build():
+    try:
+        time.sleep(20)
+    except KeyboardInterrupt:
+        pass
+body = {"model": "slow", "stream": True}
+with httpx.stream("POST", sys.argv[1] + "/v1/chat/completions", json=body) as response:
+    next(response.iter_lines())
+    build()
+    raise ValueError("a library made this of it, without a context")
+"""
+EXITS = SWALLOWED.replace('raise ValueError("a library made this of it, without a context")', "sys.exit(3)")
 SCRIPTS = {
+    "swallowed": SWALLOWED, "exits": EXITS,
     "sync": SYNC, "stream": STREAM, "requests": REQUESTS, "async": ASYNC, "aiohttp": AIOHTTP, "thread": THREAD,
     "images": IMAGES, "handler": HANDLER, "drain": DRAIN, "caught": CAUGHT, "ignored": IGNORED,
 }  # fmt: skip
@@ -111,6 +126,8 @@ CELLS = [
     ("handler", signal.SIGTERM, INTERRUPT),
     ("drain", signal.SIGTERM, INTERRUPT),
     ("caught", signal.SIGINT, INTERRUPT),
+    ("swallowed", signal.SIGINT, INTERRUPT),
+    ("exits", signal.SIGINT, INTERRUPT),
     ("ignored", signal.SIGTERM, ("aborted", "timeout")),
 ]
 
@@ -139,6 +156,7 @@ def test_left(
     assert only(log).fate == fate
     assert watched.code == plain.code
     assert watched.last_words == plain.last_words
+    assert "orphaned_inference/leaving.py" not in watched.stderr  # no frame of ours stands over the interrupt
     if pause < 0.2:  # else it prints as many lines as there was time for
         assert watched.stdout == plain.stdout
 

@@ -100,6 +100,33 @@ def test_streams_in_any_pieces(path: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("size", [100, 16 << 10, 1 << 20])
+def test_long_streams(path: str, size: int) -> None:
+    """In a stream of half a megabyte too, however it is cut: the id at its start, every piece, and the end."""
+    short = events(path)
+    more = (200 << 10) // len(short[2])
+    said = [*short[:2], *[short[2]] * more, *short[2:]]
+    scanner = scanned(path, b"".join(said), size)
+    counts = path == "/v1/chat/completions"  # its pieces; the others say how many tokens it were
+    assert scanner.output_tokens == (PIECES + more if counts else PIECES)
+    assert (scanner.whole, scanner.failed) == (True, False)
+    assert scanner.response_id in {"chatcmpl-1", "msg_1", "resp_1", "gem-1"}
+    left = scanned(path, b"".join(said[:-2]), size)
+    assert not left.whole
+    failed = scanned(path, b"".join([*said[:-2], b'data: {"error": {"message": "x"}}\n\n']), size)
+    assert (failed.whole, failed.failed) == (False, True)
+
+
+def test_a_large_last_event() -> None:
+    """OpenAI's responses end with an event that repeats the whole answer: its type stands first, its usage last."""
+    *said, last = events("/v1/responses")
+    large = last.replace(b'"output"', b'"padding": "%s", "output"' % (b"x" * 40_000))
+    assert len(large) > len(last)
+    scanner = scanned("/v1/responses", b"".join([*said, large]), 1 << 20)
+    assert (scanner.output_tokens, scanner.whole) == (PIECES, True)
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_half_streams(path: str) -> None:
     """Of half a stream half the tokens are counted, where the provider lets them be; and it is not whole."""
     half = events(path)[: 1 + PIECES // 2]

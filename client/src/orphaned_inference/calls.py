@@ -38,6 +38,7 @@ REQUEST_ID = "x-request-id"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 _ID_CHARS_MAX = 200
+_SCANNED_BYTES = 16 << 10  # looked at in one go
 _FAILED_FROM = 400  # HTTP's first status that tells of an error
 
 Header = Callable[[str], Optional[str]]
@@ -81,6 +82,8 @@ class Call:
         self._began_at = time.monotonic()
         self._response_id: str | None = None
         self._scanner: Scanner | None = None
+        self._waiting: list[bytes] = []  # what has come since the last scan
+        self._scan_from = _SCANNED_BYTES
 
     @property
     def is_open(self) -> bool:
@@ -101,11 +104,12 @@ class Call:
         )
 
     def received(self, data: bytes) -> None:
-        """Bytes of the body have come. Called for every event of a stream, so without the detour of `quietly`."""
+        """Bytes of the body have come. Called for every event of a stream: they are kept until a scan is worth it."""
         try:
-            self.bytes_received += len(data)
-            if self._scanner is not None:
-                self._scanner.feed(data)
+            self.bytes_received = received = self.bytes_received + len(data)
+            self._waiting.append(data)
+            if received >= self._scan_from:
+                self._scan_waiting()
         except Exception:  # noqa: BLE001 - ours, not the host's
             tell()
 
@@ -154,7 +158,14 @@ class Call:
             ending = DELIVERED
         self._end(ending)
 
+    def _scan_waiting(self) -> None:
+        self._scan_from = self.bytes_received + _SCANNED_BYTES
+        waiting, self._waiting = self._waiting, []
+        if self._scanner is not None:
+            self._scanner.feed(b"".join(waiting))
+
     def _scan_rest(self) -> None:
+        self._scan_waiting()
         if self._scanner is not None:
             self._scanner.end()
 

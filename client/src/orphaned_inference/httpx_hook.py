@@ -93,10 +93,10 @@ def _sync_stream(base: Any) -> Any:
             self._inner, self._call = inner, call
 
         def __iter__(self) -> Iterator[bytes]:
-            call = self._call
+            call, received = self._call, self._call.received
             try:
                 for chunk in self._inner:
-                    call.received(chunk)
+                    received(chunk)
                     yield chunk
                 call.complete()
             except GeneratorExit:  # nobody iterates on; whether the response is closed too, `close` will tell
@@ -126,10 +126,10 @@ def _async_stream(base: Any) -> Any:
             self._inner, self._call = inner, call
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            call = self._call
+            call, received = self._call, self._call.received
             try:
                 async for chunk in self._inner:
-                    call.received(chunk)
+                    received(chunk)
                     yield chunk
                 call.complete()
             except GeneratorExit:

@@ -41,6 +41,22 @@ class _Noting:
         return self.inner(signum, frame)
 
 
+class _Interrupting:
+    """Stands before Python's own handler of Ctrl-C, which raises KeyboardInterrupt.
+
+    That may never reach us: a library can make another error of it, as pydantic does when it comes while a model is
+    being built (a SchemaError without a context, seen with google-genai 3.4). As a property this has returned when
+    KeyboardInterrupt is raised, so that no frame of ours stands in its traceback.
+    """
+
+    inner: Any = staticmethod(signal.default_int_handler)
+
+    @property
+    def __call__(self) -> Callable[[int, FrameType | None], Any]:
+        STATE.signalled_at = time.monotonic()
+        return signal.default_int_handler
+
+
 class _Deadly:
     """Stands where the signal would have killed the process, and kills it."""
 
@@ -51,6 +67,9 @@ class _Deadly:
         _real_signal(signum, signal.SIG_DFL)  # a second one kills at once
         if not _is_postponed(signum):
             die(signum)
+
+
+_OURS = (_Noting, _Interrupting, _Deadly)
 
 
 def die(signum: int) -> None:
@@ -101,14 +120,14 @@ _getsignal.__wrapped__ = _real_getsignal  # type: ignore[attr-defined]
 
 
 def _wrapped(signum: int, handler: Any) -> Any:
-    if signum not in _SIGNALS or isinstance(handler, (_Noting, _Deadly)):
+    if signum not in _SIGNALS or isinstance(handler, _OURS):
         return handler
-    if handler is signal.default_int_handler:  # raises KeyboardInterrupt, which tells all by itself
-        return handler
+    if handler is signal.default_int_handler:
+        return _Interrupting()
     if isinstance(handler, int):  # SIG_DFL is 0; SIG_IGN stays, and so does what cannot kill the first process of all
         return _Deadly() if handler == signal.SIG_DFL and os.getpid() != _INIT else handler
     return _Noting(handler) if callable(handler) else handler
 
 
 def _unwrapped(handler: Any) -> Any:
-    return handler.inner if isinstance(handler, (_Noting, _Deadly)) else handler
+    return handler.inner if isinstance(handler, _OURS) else handler

@@ -14,7 +14,6 @@ import zlib
 _UNARY_BYTES_MAX = 64 << 10  # of a whole answer; a picture is not searched
 _UNPACKED_BYTES_MAX = 256 << 10
 _REST_BYTES_MAX = 128 << 10
-_SCANNED_BYTES = 16 << 10  # looked at in one go: an event by itself costs more
 _HEAD_BYTES = 8 << 10
 _GZIP_OR_ZLIB = 47  # zlib's word for: look at the header which of the two it is
 
@@ -35,10 +34,17 @@ _PIECES = tuple(
         (b'"text"', rb'\s*:\s*"(?!")'),
         (b'"arguments"', rb'\s*:\s*"(?!")'),
         (b'"reasoning_content"', rb'\s*:\s*"(?!")'),
-        (b'"response.output_text.delta"', b""),
     )
 )
+# Where to look: whose stream it is stands in its first event; but for Google's and OpenAI's responses, whose events
+# may be large, what is said once (counts, the end, an error) stands in the last ones. Looking everywhere for each
+# costs more than all the rest.
+_FIRST_BYTES = 2 << 10
+_TAIL_BYTES = 4 << 10
+_TOKEN_WORDS = {True: b"candidatesTokenCount", False: b'_tokens"'}  # by whether it is Google's
 _LAST_WORDS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete")
+_RESPONSE = b"response."
+_RESPONSE_PIECE = b'"response.output_text.delta"'
 _ANTHROPIC_START = b"message_start"  # carries a placeholder for the count, not a count
 
 
@@ -59,11 +65,10 @@ class Scanner:
         self._unpack = _unpacker(encoding)
         self._readable = is_text and (encoding in {"", "identity"} or self._unpack is not None)
         self._rest = b""
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
         self._seen_bytes = self._pieces = self._finished = 0
         self._counted: int | None = None
         self._is_token_a_piece = is_stream and not self.is_google
+        self._is_response = False  # OpenAI's, by its first event
 
     @property
     def output_tokens(self) -> int | None:
@@ -73,31 +78,21 @@ class Scanner:
         return self._counted
 
     def feed(self, data: bytes) -> None:
-        """The next bytes off the wire."""
+        """The next bytes off the wire. Many events at once: one by itself costs more."""
         if not self._readable:
             return
-        self._waiting.append(data)
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes >= _SCANNED_BYTES:
-            self._take()
-
-    def end(self) -> None:
-        """No more will come."""
-        self._take()
-        if self._rest and len(self._rest) <= _UNARY_BYTES_MAX:
-            self._scan(self._rest)
-        self._rest = b""
-
-    def _take(self) -> None:
-        """Look at what has come."""
-        data = b"".join(self._waiting)
-        self._waiting, self._waiting_bytes = [], 0
         if self._unpack is not None:
             data = self._unpacked(data)
         if self.is_stream:
             self._feed_stream(data)
         elif len(self._rest) <= _UNARY_BYTES_MAX:
             self._rest += data
+
+    def end(self) -> None:
+        """No more will come."""
+        if self._rest and len(self._rest) <= _UNARY_BYTES_MAX:
+            self._scan(self._rest)
+        self._rest = b""
 
     def _unpacked(self, data: bytes) -> bytes:
         if self._unpack is None:
@@ -123,29 +118,40 @@ class Scanner:
         if self.response_id is None and self._seen_bytes < _HEAD_BYTES:
             found = (_GOOGLE_ID if self.is_google else _OTHER_ID).search(text)
             self.response_id = found.group(1).decode("utf-8", "replace") if found else None
-        self._seen_bytes += len(text) if self.is_stream else 0
-        if b"oken" in text:
+        if not self.is_stream:
             self._count(text)
-        if self.is_stream:
-            self._look_for_end(text)
+            return
+        if self._seen_bytes < _FIRST_BYTES:
+            first = text[:_FIRST_BYTES]
+            self._is_response = self._is_response or _RESPONSE in first
+            self._is_token_a_piece = self._is_token_a_piece and _ANTHROPIC_START not in first
+        self._seen_bytes += len(text)
+        tail = text if self.is_google or self._is_response else text[-_TAIL_BYTES:]
+        self._count(tail)
+        self._look_for_end(text, tail)
 
     def _count(self, text: bytes) -> None:
         """The last count that the provider gives."""
+        if _TOKEN_WORDS[self.is_google] not in text:
+            return
         for line in text.splitlines() if self.is_stream else [text]:
             found = (_GOOGLE_TOKENS if self.is_google else _TOKENS).findall(line)
             if found and not (self.is_stream and _ANTHROPIC_START in line):
                 thought = _THOUGHT_TOKENS.search(line) if not self.is_google else None
                 self._counted = max(0, int(found[-1]) - (int(thought.group(1)) if thought else 0))
 
-    def _look_for_end(self, text: bytes) -> None:
-        self._finished += len((_GOOGLE_FINISH if self.is_google else _FINISH).findall(text))
+    def _look_for_end(self, text: bytes, tail: bytes) -> None:
+        """Count pieces, and see whether the last event is there. With several answers each has an end anywhere."""
+        finish = _GOOGLE_FINISH if self.is_google else _FINISH
+        self._finished += len(finish.findall(text if self.choices > 1 else tail))
         self.whole = self.whole or self._finished >= self.choices
         if not self.is_google:
-            self._is_token_a_piece = self._is_token_a_piece and _ANTHROPIC_START not in text
-            self._pieces += sum(len(piece.findall(text)) for key, piece in _PIECES if key in text)
-            is_near_end = not self.whole and any(word in text for word in _LAST_WORDS)
-            self.whole = self.whole or (is_near_end and _LAST.search(text) is not None)
-        self.failed = self.failed or (b"rror" in text and _ERROR.search(text) is not None)
+            if self._is_token_a_piece:
+                self._pieces += sum([len(piece.findall(text)) for key, piece in _PIECES if key in text])
+                self._pieces += text.count(_RESPONSE_PIECE) if self._is_response else 0
+            is_near_end = not self.whole and any(word in tail for word in _LAST_WORDS)
+            self.whole = self.whole or (is_near_end and _LAST.search(tail) is not None)
+        self.failed = self.failed or (b"error" in tail and _ERROR.search(tail) is not None)
 
 
 def _unpacker(encoding: str) -> zlib._Decompress | None:
