@@ -60,10 +60,16 @@ class Watch:
 
     def ask(self, query: str) -> dict[str, float]:
         """The present values of an instant query, by their labels as JSON text."""
-        url = f"http://{self.address}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            found = json.load(answer)["data"]["result"]
+        found = self._get(f"query?{urllib.parse.urlencode({'query': query})}")["result"]
         return {json.dumps(one["metric"], sort_keys=True): float(one["value"][1]) for one in found}
+
+    def rules(self) -> list[Alert]:
+        """Every rule that it evaluates, with its health and its last error."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://{self.address}/api/v1/{path}", timeout=10) as answer:
+            return json.load(answer)["data"]
 
 
 def until(true: Callable[[], object], otherwise: str) -> None:
