@@ -135,7 +135,16 @@ def _found(values: Values) -> list[Rule]:
         )
         for window in values.found_windows
     ]
-    return [net, whole, collectors, *grown, *_behind(values)]
+    by_cause = [
+        recorded(
+            NET.replace(":net", f":delta{burn.long}"),
+            _grown(NET, burn.long, values),
+            "The same by who caused it: what whoever is on call asks first.",
+        )
+        for burn in values.burning_fast.windows
+        if burn.long in values.found_windows
+    ]
+    return [net, whole, collectors, *grown, *by_cause, *_behind(values)]
 
 
 def _grown(series: str, window: str, values: Values) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,11 +80,12 @@ def until(true: Callable[[], object], otherwise: str) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def quick_values(**changed: Any) -> Values:
-    """The committed values at a pace for tests; `changed` replaces whole sections."""
+def quick_values(**changed: Mapping[str, Any]) -> Values:
+    """The committed values at a pace for tests; `changed` are keys of sections."""
     values = yaml.safe_load(VALUES_YAML.read_text("utf-8"))
-    values["prometheus"] |= {"evaluation": "1s", "lookback": "5s"}
-    return Values.model_validate(values | changed)
+    for section, keys in {"prometheus": {"evaluation": "1s", "lookback": "5s"}, **changed}.items():
+        values[section] |= keys
+    return Values.model_validate(values)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The rules over what the exporter shows of a simulated world: each evaluates, and what is recorded is the ledger's."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from tests.world import build
 from tests.world_spec import WorldSpec
 
 SPEND_LABELS = ("provider", "model", "service_name", "reason", "currency")
+# So little in USD that the world burns it; so much in EUR that it does not.
+BUDGETS = {"USD": "0.10", "EUR": "300"}
 # Recorded only when Prometheus has known the collector for so long, or when there is a past of days.
 NEED_A_PAST = {"delta", "multiple1h", "multiple6h", "ratio1d"}
 Series = dict[tuple[str, ...], float]
@@ -39,6 +42,10 @@ class Seen:
         assert len(found) == len(self.watch.ask(name))
         return found
 
+    def active(self, alert: str) -> set[tuple[str, str]]:
+        """The services and currencies of an alert, pending or firing."""
+        return set(self.recorded(f'ALERTS{{alertname="{alert}"}}', "service_name", "currency"))
+
     def family(self, name: str) -> Series:
         """A family of money as the ledger states it, in units, by the values of its labels."""
         return {one.labels: one.value / NANO for one in self.ledger.families[name]}
@@ -46,9 +53,9 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    """Fifty hours of rough traffic that ended ten hours ago, two currencies, the bill as far as it has come."""
+    """Fifty hours of rough traffic that ended four hours ago, two currencies, the bill as far as it has come."""
     now = datetime.now(UTC).replace(microsecond=0)
-    start = now.replace(minute=0, second=0) - timedelta(hours=60)
+    start = now.replace(minute=0, second=0) - timedelta(hours=54)
     directory = tmp_path_factory.mktemp("world")
     config = load(build(WorldSpec.rough(5, calls=1500, hours=50, start=start)).write(directory, now))
     run = pipeline.run_once(config, now_us=instant_us(now))
@@ -60,7 +67,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     daemon = Daemon(Work(same, 3600, 3600), listen="127.0.0.1:0")
     daemon.start()
     try:
-        with watching(directory, daemon.address, quick_values()) as watch:
+        values = quick_values(budget_per_30d=BUDGETS, burning_slow={"for": "1s"})
+        with watching(directory, daemon.address, values) as watch:
             until(
                 lambda: watch.ask("provider_currency:orphaned_inference_billed_over_estimated:ratio"),
                 "recorded figures",
@@ -111,7 +119,7 @@ def test_shares_are_the_ledgers(seen: Seen) -> None:
         {key: one.parts["unattributed"] / sum(one.parts.values()) for key, one in windows.items()}
     )
     long = {key: one for key, one in windows.items() if key[0] in {"30d", "month"}}
-    assert spent == pytest.approx({key: one.best_nano / NANO / 300 for key, one in long.items()})
+    assert spent == pytest.approx({key: one.best_nano / NANO / float(BUDGETS[key[1]]) for key, one in long.items()})
 
 
 @pytest.mark.slow
@@ -127,3 +135,42 @@ def test_drift_and_timeouts_are_the_ledgers(seen: Seen) -> None:
     soon = seen.recorded("provider_model_service_name:orphaned_inference_timeouts_answered_soon:sum", *labels)
     assert soon == {one.labels: dict(one.buckets)[10.0] for one in histogram}
     assert sum(timeouts.values()) > sum(soon.values()) > 0
+
+
+@pytest.mark.slow
+def test_the_worlds_loss_is_told(seen: Seen) -> None:
+    """What the simulated world lost in a week arrives at the webhook to the cent, by day's route, and nothing else."""
+    receiver, alert = seen.watch.told.wait("OrphanedSpendBurningSlow", "firing")
+    week = next(one for one in seen.ledger.windows if (one.window, one.currency) == ("7d", "USD"))
+    assert receiver == "channel"
+    assert alert["labels"]["currency"] == "USD"
+    assert alert["annotations"]["description"].startswith(
+        f"{week.best_nano / NANO:.2f} USD of orphaned spend in the last 7 days: more than what the budget"
+    )
+    assert {one["labels"]["alertname"] for _, one in seen.watch.told.alerts} == {"OrphanedSpendBurningSlow"}
+
+
+@pytest.mark.slow
+def test_what_is_active_is_what_the_ledger_says(seen: Seen) -> None:
+    """Services that leak and retries that pay twice, worked out from the ledger: these are active, no others."""
+    day_s_budget = {currency: float(amount) / 30 for currency, amount in BUDGETS.items()}
+    spent = {(one.window, one.currency): sum(one.parts.values()) for one in seen.ledger.windows}
+    known = {currency for currency in BUDGETS if spent["7d", currency] >= 2 * spent["1d", currency]}
+    lost: Counter[tuple[str, str, str]] = Counter()
+    for (window, _, _, service, _, currency), amount in seen.family("window_lost_spend").items():
+        lost[window, service, currency] += amount
+    leaking = {
+        (service, currency)
+        for (window, service, currency), day in lost.items()
+        if window == "1d" and currency in known and day > day_s_budget[currency]
+        and day > 3 * (lost["7d", service, currency] - day) / 6
+    }  # fmt: skip
+    retrying = {
+        (service, currency)
+        for (window, service, currency), amount in seen.family("window_retry_spend").items()
+        if window == "7d" and amount > 0.1 * 7 * day_s_budget[currency]
+    }
+    assert leaking
+    assert retrying
+    assert seen.active("OrphanedServiceLeaking") == leaking
+    assert seen.active("OrphanedRetriesPayTwice") == retrying
