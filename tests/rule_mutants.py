@@ -62,7 +62,7 @@ def committed() -> tuple[list[Rule], list[Rule]]:
 
 
 def cases_of(alert: str) -> list[Path]:
-    """The files of promtool tests of one alert: `<Alert>.yaml`, and `<Alert>-<what>.yaml` in other steps of time."""
+    """The files of promtool tests of one alert: `<Alert>.yaml`, and `<Alert>-<steps>.yaml` in other steps of time."""
     return sorted({*RULES.glob(f"tests/{alert}.yaml"), *RULES.glob(f"tests/{alert}-*.yaml")})
 
 

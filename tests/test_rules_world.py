@@ -1,7 +1,7 @@
 """The rules over what the exporter shows of a simulated world: each evaluates, and what is recorded is the ledger's."""
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ class Seen:
         assert len(found) == len(self.watch.ask(name))
         return found
 
-    def active(self, alert: str) -> set[tuple[str, str]]:
+    def active(self, alert: str) -> set[tuple[str, ...]]:
         """The services and currencies of an alert, pending or firing."""
         return set(self.recorded(f'ALERTS{{alertname="{alert}"}}', "service_name", "currency"))
 
@@ -156,7 +156,7 @@ def test_what_is_active_is_what_the_ledger_says(seen: Seen) -> None:
     day_s_budget = {currency: float(amount) / 30 for currency, amount in BUDGETS.items()}
     spent = {(one.window, one.currency): sum(one.parts.values()) for one in seen.ledger.windows}
     known = {currency for currency in BUDGETS if spent["7d", currency] >= 2 * spent["1d", currency]}
-    lost: Counter[tuple[str, str, str]] = Counter()
+    lost: defaultdict[tuple[str, str, str], float] = defaultdict(float)
     for (window, _, _, service, _, currency), amount in seen.family("window_lost_spend").items():
         lost[window, service, currency] += amount
     leaking = {
