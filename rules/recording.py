@@ -151,7 +151,7 @@ def _grown(series: str, window: str, values: Values) -> str:
     """The change of a recorded sum over `window`; a new series began at 0, if the collector was known then."""
     before = f"last_over_time({series}[{values.prometheus.lookback}] offset {window})"
     known = f"last_over_time({COLLECTORS}[{values.prometheus.lookback}] offset {window})"
-    return f"{series}\n  -\n(\n  {before}\n    or\n  0 * {series} and on () {known}\n)"
+    return f"{series}\n  -\n(\n  {before}\n    or\n  0 * {series}\n    and on ()\n  {known}\n)"
 
 
 def _behind(values: Values) -> list[Rule]:
