@@ -109,6 +109,16 @@ def test_runbooks_name_only_metrics_that_exist(file: Path) -> None:
     assert {name for name in named if name not in known and f"{name}_bucket" not in known} == set()
 
 
+def test_the_queries_in_runbooks_are_promql() -> None:
+    """Each query that a runbook gives parses, and asks for metrics that exist."""
+    known = series_names() | {rule["record"] for rule in RECORDING}
+    texts = [file.read_text("utf-8") for file in sorted((RULES / "runbooks").glob("*.md"))]
+    queries = [query for text in texts for query in re.findall(r"`((?:topk|sum|histogram_quantile)\b[^`]*)`", text)]
+    assert len(queries) >= 5
+    for query in queries:
+        assert metric_names(query) <= known, query
+
+
 @pytest.mark.parametrize("rule", RECORDING + ALERTS, ids=str)
 def test_rules_name_only_metrics_that_exist(rule: dict[str, Any]) -> None:
     """Every metric in a rule is in the catalogue, is another rule's, or is Prometheus' own `up`."""
