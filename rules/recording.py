@@ -135,14 +135,23 @@ def _found(values: Values) -> list[Rule]:
         )
         for window in values.found_windows
     ]
-    return [net, whole, collectors, *grown, *_behind(values)]
+    by_cause = [
+        recorded(
+            NET.replace(":net", f":delta{burn.long}"),
+            _grown(NET, burn.long, values),
+            "The same by who caused it: what whoever is on call asks first.",
+        )
+        for burn in values.burning_fast.windows
+        if burn.long in values.found_windows
+    ]
+    return [net, whole, collectors, *grown, *by_cause, *_behind(values)]
 
 
 def _grown(series: str, window: str, values: Values) -> str:
     """The change of a recorded sum over `window`; a new series began at 0, if the collector was known then."""
     before = f"last_over_time({series}[{values.prometheus.lookback}] offset {window})"
     known = f"last_over_time({COLLECTORS}[{values.prometheus.lookback}] offset {window})"
-    return f"{series}\n  -\n(\n  {before}\n    or\n  0 * {series} and on () {known}\n)"
+    return f"{series}\n  -\n(\n  {before}\n    or\n  0 * {series}\n    and on ()\n  {known}\n)"
 
 
 def _behind(values: Values) -> list[Rule]:

@@ -6,10 +6,10 @@ are errors (pydantic.ValidationError) which name the key. This room knows no Pro
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from collector.config.values import duration_us
 from collector.exporters.catalogue import WINDOWS
@@ -58,10 +58,11 @@ class Burn(_Section):
     short: Duration
     multiple: Positive
 
-    @property
-    def budget_share(self) -> float:
-        """The part of the 30 days' budget that this burns in the long window."""
-        return self.multiple * seconds(self.long) / BUDGET_S
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if seconds(self.short) >= seconds(self.long):
+            raise ValueError(f"the short window, {self.short}, is no shorter than the long one, {self.long}")
+        return self
 
 
 class Burning(_Alert):

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,10 +60,16 @@ class Watch:
 
     def ask(self, query: str) -> dict[str, float]:
         """The present values of an instant query, by their labels as JSON text."""
-        url = f"http://{self.address}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            found = json.load(answer)["data"]["result"]
+        found = self._get(f"query?{urllib.parse.urlencode({'query': query})}")["result"]
         return {json.dumps(one["metric"], sort_keys=True): float(one["value"][1]) for one in found}
+
+    def rules(self) -> list[Alert]:
+        """Every rule that it evaluates, with its health and its last error."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://{self.address}/api/v1/{path}", timeout=10) as answer:
+            return json.load(answer)["data"]
 
 
 def until(true: Callable[[], object], otherwise: str) -> None:
@@ -74,11 +80,12 @@ def until(true: Callable[[], object], otherwise: str) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def quick_values(**changed: Any) -> Values:
-    """The committed values at a pace for tests; `changed` replaces whole sections."""
+def quick_values(**changed: Mapping[str, Any]) -> Values:
+    """The committed values at a pace for tests; `changed` are keys of sections."""
     values = yaml.safe_load(VALUES_YAML.read_text("utf-8"))
-    values["prometheus"] |= {"evaluation": "1s", "lookback": "5s"}
-    return Values.model_validate(values | changed)
+    for section, keys in {"prometheus": {"evaluation": "1s", "lookback": "5s"}, **changed}.items():
+        values[section] |= keys
+    return Values.model_validate(values)
 
 
 @contextmanager

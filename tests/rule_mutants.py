@@ -27,7 +27,7 @@ _OTHER_WINDOW = {"1d": "7d", "7d": "30d"}
 _NO_MATTER = {("OrphanedBudgetMissing", "budget_per_30d")}  # whether there is one, not how much
 _FACTORS = (0.9, 1.1)  # of a number: the cases lie nearer to the threshold than this
 _STRETCHES = (0.5, 2.0)  # of a time
-_CLAUSE = re.compile(r"^  (?:and|unless|or)\b.*\n", re.MULTILINE)
+_JOINT = re.compile(r"^ +(?:and|unless|or)\b(?: on \([\w, ]*\))?\s", re.MULTILINE)
 _COMPARISON = re.compile(r"(?<=\s)(>=|>|<|==)(?=\s)")
 _TURNED = {">": "<", "<": ">", ">=": "<", "==": "!="}
 
@@ -62,7 +62,7 @@ def committed() -> tuple[list[Rule], list[Rule]]:
 
 
 def cases_of(alert: str) -> list[Path]:
-    """The files of promtool tests of one alert: `<Alert>.yaml`, and `<Alert>-<what>.yaml` in other steps of time."""
+    """The files of promtool tests of one alert: `<Alert>.yaml`, and `<Alert>-<steps>.yaml` in other steps of time."""
     return sorted({*RULES.glob(f"tests/{alert}.yaml"), *RULES.glob(f"tests/{alert}-*.yaml")})
 
 
@@ -149,21 +149,39 @@ def _put(node: Any, path: Path_, value: Any) -> None:
 
 
 def _other_clauses(alert: str) -> Iterator[Mutant]:
-    """One clause taken away, or one comparison turned round, in one of the alert's rules."""
+    """One clause taken away, or one comparison turned round, in one of the rules that the alert needs."""
     right = whole(alert)
     for number, rule in enumerate(right.alerts):
         for name, expr in (*_shorter(rule["expr"]), *_turned(rule["expr"])):
-            alerts = list(right.alerts)
-            alerts[number] = {**rule, "expr": expr}
-            yield Mutant(f"rule {number}: {name}", alert, right.recording, tuple(alerts))
+            alerts = _with(right.alerts, number, expr)
+            yield Mutant(f"rule {number}: {name}", alert, right.recording, alerts)
+    recording = tuple(needed(right.alerts, right.recording))
+    for number, rule in enumerate(recording):
+        for name, expr in (*_shorter(rule["expr"]), *_turned(rule["expr"])):
+            yield Mutant(f"{rule['record']}: {name}", alert, _with(recording, number, expr), right.alerts)
+
+
+def _with(rules: tuple[Rule, ...], number: int, expr: str) -> tuple[Rule, ...]:
+    """`rules` with another expression in one of them."""
+    return (*rules[:number], {**rules[number], "expr": expr}, *rules[number + 1 :])
 
 
 def _shorter(expr: str) -> Iterator[tuple[str, str]]:
     """`expr` without each of its clauses but the first."""
-    joints = list(_CLAUSE.finditer(expr))
-    for number, joint in enumerate(joints):
-        end = joints[number + 1].start() if number + 1 < len(joints) else len(expr)
-        yield f"without the clause after {joint[0].strip()!r}", expr[: joint.start()] + expr[end:]
+    for joint in _JOINT.finditer(expr):
+        rest = expr[_end_of_clause(expr, joint.end()) :]
+        yield f"without the clause at {joint.start()}, {joint[0].strip()}", expr[: joint.start()] + rest
+
+
+def _end_of_clause(expr: str, start: int) -> int:
+    """Where the clause ends that begins at `start`: at the next one beside it, or with the bracket around both."""
+    depth = 0
+    for place in range(start, len(expr)):
+        depth += {"(": 1, ")": -1}.get(expr[place], 0)
+        beside = depth == 0 and place > start and expr[place - 1] == "\n" and _JOINT.match(expr, place)
+        if depth < 0 or beside:
+            return place
+    return len(expr)
 
 
 def _turned(expr: str) -> Iterator[tuple[str, str]]:

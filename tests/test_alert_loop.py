@@ -52,8 +52,8 @@ def test_an_alert_arrives_and_resolves(tmp_path: Path) -> None:
     """
     desk = Desk(tmp_path / "desk")
     values = quick_values(
-        burning_fast={"for": "1s", "behind": "3h", "windows": [BURN]},
-        collector_down={"for": "2s", "run_age": "30m"},
+        burning_fast={"for": "1s", "windows": [BURN]},
+        collector_down={"for": "2s"},
     )
     listen = f"127.0.0.1:{free_ports(1)[0]}"
     with watching(tmp_path, listen, values) as watch:
