@@ -23,7 +23,7 @@ ROWS = (
             size=(5, 5), steps=((None, "blue"),),
         ),
         number(
-            "Low and high, this month, $currency", f"The bounds of the figure on the left. {_LIKELY}",
+            "Bounds, this month, $currency", f"The bounds of the figure on the left. {_LIKELY}",
             [(q.spend("month", "low"), "low"), (q.spend("month", "high"), "high")], size=(4, 5),
         ),
         runbook(number(

@@ -125,7 +125,11 @@ def rows_of(
 
 
 def _cell(unit: str) -> list[models.DynamicConfigValue]:
-    return [_set("unit", unit), *([_set("decimals", MONEY_DECIMALS)] if unit == MONEY else [])]
+    """How a column of numbers is shown; money as a bar, so that the large ones leap to the eye."""
+    if unit != MONEY:
+        return [_set("unit", unit)]
+    bar = _set("custom.cellOptions", {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"})
+    return [_set("unit", unit), _set("decimals", MONEY_DECIMALS), _set("min", 0), _colour("blue"), bar]
 
 
 def last() -> common.ReduceDataOptions:

@@ -22,6 +22,7 @@ END = datetime(2026, 11, 20, 14, tzinfo=UTC)
 LAST_DAY = timedelta(hours=24)
 RUNS = timedelta(hours=12), timedelta(hours=3)  # between two, before the last day and on it
 SCRAPES = timedelta(hours=1), timedelta(minutes=15)
+TARGET = b'instance="collector:9747",job="orphaned-inference"'
 FLAGS = ("--query.lookback-delta=61m", "--storage.tsdb.retention.time=10y")
 # Priced so that some thousand calls cost what millions do.
 MODELS = tuple(
@@ -70,8 +71,17 @@ def _expositions(directory: Path, days: int, calls: int) -> Iterator[tuple[datet
     for at, until in zip(instants, [*instants[1:], END + SCRAPES[1]], strict=True):
         world.write(directory / "world", at)
         done = pipeline.run_once(config, now_us=instant_us(at))
-        lines = [line for line in encode_openmetrics(done.ledger).splitlines() if line and not line.startswith(b"#")]
+        lines = [_scraped(line) for line in encode_openmetrics(done.ledger).splitlines() if not line.startswith(b"#")]
         scraped_at = at
         while scraped_at < until:
             yield scraped_at, lines
             scraped_at += SCRAPES[scraped_at >= END - LAST_DAY]
+
+
+def _scraped(line: bytes) -> bytes:
+    """A sample's line with the labels that a scrape would add."""
+    name, brace, rest = line.partition(b"{")
+    if brace:
+        return name + b"{" + TARGET + b"," + rest
+    name, _, value = line.partition(b" ")
+    return name + b"{" + TARGET + b"} " + value
