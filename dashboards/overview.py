@@ -59,7 +59,7 @@ ROWS = (
                 "Lost in the 24 hours before each instant, $currency",
                 f"The best figure and its bounds. {_LIKELY} Each point is what was known then: a late bill moves later "
                 "points only.",
-                [(q.spend("1d", "best"), "best"), (q.spend("1d", "low"), "low"), (q.spend("1d", "high"), "low to high")],
+                q.bounds("1d"),
                 size=(15, 9),
             ),
             low="low", best="best", high="low to high",

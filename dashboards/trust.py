@@ -12,7 +12,7 @@ VARIABLES = ("currency", "provider", "runbooks")
 
 _DAY = 86_400
 _DRIFT = ((None, "red"), (-0.10, "orange"), (-0.05, "green"), (0.05, "orange"), (0.10, "red"))
-_SETTLED = f"{q.P}bill_settled_through_timestamp_seconds{{{q.PROVIDER}}}"
+_SETTLED = f"max by (provider, account) ({q.P}bill_settled_through_timestamp_seconds{{{q.PROVIDER}}})"
 
 ROWS = (
     ("The bill", (
@@ -20,7 +20,7 @@ ROWS = (
             "Bill settled through",
             "Up to when each account's bill is settled; amounts before it come from the bill, later ones from dated "
             "prices. Times in UTC.",
-            [q.age("bill_settled_through_timestamp_seconds", q.PROVIDER), f"1000 * {_SETTLED}"],
+            [f"time() - {_SETTLED}", f"1000 * {_SETTLED}"],
             [
                 ("provider", "Provider", ""), ("account", "Account", ""), ("Value #A", "Ago", "s"),
                 ("Value #B", "Settled through", "dateTimeAsIso"),
@@ -57,15 +57,15 @@ ROWS = (
         ),
         bars(
             "Aborts of 30 days, by verdict and evidence",
-            "The aborts of the last 30 days, the nine most frequent kinds: what became of the work, and how that is known. unmatched: no log shows "
-            "it; pending: too early to say.",
+            "The aborts of the last 30 days, the nine most frequent kinds: what became of the work, and how that is "
+            "known. unmatched: no log shows it; pending: too early to say.",
             (q.largest(f"sum by (verdict, evidence) ({q.P}evidence_aborts)", 9), "{{verdict}}, {{evidence}}"),
             unit="none",
         ),
         bars(
             "Confidence of matches by time and size, 30 days",
-            "The mean probability that such a match is right, by model: the eight lowest. Unknown where every match has an id, which is "
-            "best: pass one id to both logs where this is low. Green from 95 %, red below 80 %.",
+            "The mean probability that such a match is right, by model: the eight lowest. Unknown where every match "
+            "has an id, which is best: pass one id to both logs where this is low. Green from 95 %, red below 80 %.",
             (f"sort(bottomk(8, {q.P}match_confidence_ratio{{{q.PROVIDER}}}))", "{{model}}"),
             unit=SHARE, top=1, steps=((None, "red"), (0.8, "orange"), (0.95, "green")),
         ),
@@ -86,7 +86,7 @@ ROWS = (
                 "Lost in the 30 days before each instant, $currency",
                 "The best figure between its bounds; the true one lies there with 90 % probability. Each point is what "
                 "was known then. Bounds narrow as bills settle.",
-                [(q.spend("30d", "best"), "best"), (q.spend("30d", "low"), "low"), (q.spend("30d", "high"), "low to high")],
+                q.bounds("30d"),
             ),
             low="low", best="best", high="low to high",
         ),

@@ -73,7 +73,7 @@ ROWS = (
                     q.found("timeout_overrun_seconds_bucket", "le", only=f'le=~"{_LATER}", {q.CAUSE}'),
                     q.found("timeout_overrun_seconds_count", only=q.CAUSE),
                 ) + ")",
-                "within {{le}} s",
+                "{{le}} s",
             ),
             unit=SHARE, top=1,
         ),

@@ -81,6 +81,9 @@ async function shot(file, theme) {
   });
   await page.goto(`http://127.0.0.1:${server.address().port}/?${wanted}&${asked.query}`);
   await page.waitForSelector('body[data-done]', { state: 'attached', timeout: 60_000 });
+  // Tables draw only the rows that can be seen, so the window must hold the whole page.
+  await page.setViewportSize({ width: 1600, height: await page.evaluate(() => document.body.scrollHeight) });
+  await page.waitForTimeout(500);
   const panels = await page.$$eval('[data-panel]', (all) => Object.fromEntries(all.map((one) => [one.dataset.panel, {
     state: one.querySelector('[data-testid*="Panel status error"]') ? 'error' : one.dataset.state,
     text: one.innerText, marks: one.querySelectorAll('canvas').length,
