@@ -68,7 +68,7 @@ ROWS = (
             "All inference spend, this month, $currency",
             "What became of the money: delivered; orphaned (the backend ran on for nobody); cut short (it stopped, "
             "and what it had made was lost); failed; unattributed (billed, but in no log). Billed where settled, else "
-            "estimated.",
+            "estimated. Orphaned and cut short add up to the loss, but for hours of which only a part is settled.",
             (f'sort_desc(sum by (part) ({q.P}window_inference_spend{{window="month", {q.CURRENCY}}}))', "{{part}}"),
             size=(9, 9),
         ).override_by_name("cut_short", [shown_as("cut short")]),
