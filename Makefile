@@ -21,7 +21,7 @@ APT_INSTALL = install() { \
 LOCK_OPTIONS := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help setup demo lab rules test check format manifests bench lock clean
+.PHONY: help setup demo lab rules test check format manifests bench lock pictures clean
 
 help:  ## print this list
 	@echo "orphaned-inference: what AI inference cost that nobody waited for"
@@ -65,6 +65,9 @@ lock: $(STAMP)  ## resolve the dependencies again (requirements*.lock)
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK_OPTIONS) -o requirements.lock pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK_OPTIONS) --extra test --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK_OPTIONS) --only-build-deps --all-build-deps -c requirements-dev.lock -o requirements-build.lock pyproject.toml
+
+pictures: $(STAMP)  ## draw the dashboards' pictures anew (node, npm, chromium; some ten minutes)
+	@$(BIN)/python -m tests.dashboard_viewer
 
 clean:  ## remove .venv and what the tools leave behind
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -43,7 +43,19 @@ def _text(board: ModuleType) -> str:
         made = made.with_row(dashboard.Row(title).id(next(ids)))
         for panel in panels:
             made = made.with_panel(panel.id(next(ids)))
-    return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+    plain = json.loads(json.dumps(made.build(), cls=JSONEncoder))
+    return json.dumps(_without_leftovers(plain), indent=2, sort_keys=True) + "\n"
+
+
+def _without_leftovers(board: dict[str, Any]) -> dict[str, Any]:
+    """`board` without what the builders write of their own accord and Grafana's types do not know (any more)."""
+    for variable in board["templating"]["list"]:
+        for name in ("auto", "auto_count", "auto_min"):
+            variable.pop(name, None)
+    for panel in board["panels"]:
+        if panel["type"] == "table":
+            panel["options"].pop("footer", None)
+    return board
 
 
 def _siblings() -> Any:

@@ -23,7 +23,7 @@ ROWS = (
             size=(5, 5), steps=((None, "blue"),),
         ),
         number(
-            "Low and high, this month, $currency", f"The bounds of the figure on the left. {_LIKELY}",
+            "Bounds, this month, $currency", f"The bounds of the figure on the left. {_LIKELY}",
             [(q.spend("month", "low"), "low"), (q.spend("month", "high"), "high")], size=(4, 5),
         ),
         runbook(number(
@@ -59,7 +59,7 @@ ROWS = (
                 "Lost in the 24 hours before each instant, $currency",
                 f"The best figure and its bounds. {_LIKELY} Each point is what was known then: a late bill moves later "
                 "points only.",
-                [(q.spend("1d", "best"), "best"), (q.spend("1d", "low"), "low"), (q.spend("1d", "high"), "low to high")],
+                q.bounds("1d"),
                 size=(15, 9),
             ),
             low="low", best="best", high="low to high",
@@ -68,7 +68,7 @@ ROWS = (
             "All inference spend, this month, $currency",
             "What became of the money: delivered; orphaned (the backend ran on for nobody); cut short (it stopped, "
             "and what it had made was lost); failed; unattributed (billed, but in no log). Billed where settled, else "
-            "estimated.",
+            "estimated. Orphaned and cut short add up to the loss, but for hours of which only a part is settled.",
             (f'sort_desc(sum by (part) ({q.P}window_inference_spend{{window="month", {q.CURRENCY}}}))', "{{part}}"),
             size=(9, 9),
         ).override_by_name("cut_short", [shown_as("cut short")]),

@@ -18,7 +18,8 @@ SOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 MONEY, MONEY_DECIMALS = "short", 2
 SHARE = "percentunit"
 UNKNOWN = "unknown"
-BAR_TEXT = 15  # points; left to itself, Grafana writes so large that names do not fit
+# Left to itself, Grafana writes so large that names do not fit; the room it leaves is measured for names of 12 points.
+BAR_NAME, BAR_VALUE = 12, 15
 RUNBOOKS = Path(__file__).parents[1] / "rules" / "runbooks"
 REFS = "ABCDEFG"
 
@@ -69,7 +70,7 @@ def bars(
     panel = panel.display_mode(common_models.BarGaugeDisplayMode.BASIC).show_unfilled(True)
     panel = panel.name_placement(common_models.BarGaugeNamePlacement.LEFT)
     panel = panel.value_mode(common_models.BarGaugeValueMode.TEXT)
-    panel = panel.text(common.VizTextDisplayOptions().title_size(BAR_TEXT).value_size(BAR_TEXT))
+    panel = panel.text(common.VizTextDisplayOptions().title_size(BAR_NAME).value_size(BAR_VALUE))
     panel = panel.max(top) if top is not None else panel
     panel = panel.data_links([link]) if link else panel
     return dressed(panel, title, text, unit, size)
@@ -83,7 +84,8 @@ def lines(
     panel = timeseries.Panel().targets(
         [ask(expr, name, ref, over_time=True) for ref, (expr, name) in zip(REFS, queries, strict=False)]
     )
-    panel = panel.min(0).line_width(2).fill_opacity(40 if stacked else 8).span_nulls(False)
+    # Of a stack only the areas are drawn: the line of a series that is 0 would lie on the one below it.
+    panel = panel.min(0).line_width(0 if stacked else 2).fill_opacity(60 if stacked else 8).span_nulls(False)
     panel = panel.show_points(common_models.VisibilityMode.AUTO)
     panel = panel.legend(_legend()).tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI))
     if stacked:
@@ -125,7 +127,11 @@ def rows_of(
 
 
 def _cell(unit: str) -> list[models.DynamicConfigValue]:
-    return [_set("unit", unit), *([_set("decimals", MONEY_DECIMALS)] if unit == MONEY else [])]
+    """How a column of numbers is shown; money as a bar, so that the large ones leap to the eye."""
+    if unit != MONEY:
+        return [_set("unit", unit)]
+    bar = _set("custom.cellOptions", {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"})
+    return [_set("unit", unit), _set("decimals", MONEY_DECIMALS), _set("min", 0), _colour("blue"), bar]
 
 
 def last() -> common.ReduceDataOptions:

@@ -19,6 +19,12 @@ def spend(window: str, bound: str, *, ago: str = "") -> str:
     return f'sum({P}window_spend{{window="{window}", bound="{bound}", {CURRENCY}}}{back})'
 
 
+def bounds(window: str) -> list[tuple[str, str]]:
+    """The best figure of a window and its bounds, as queries with their names."""
+    named = (("best", "best"), ("low", "low"), ("high", "low to high"))
+    return [(spend(window, bound), name) for bound, name in named]
+
+
 def inference(window: str, part: str = "") -> str:
     """All inference spend of a window, or one part of it."""
     only = f'part="{part}", ' if part else ""

@@ -12,7 +12,7 @@ VARIABLES = ("currency", "provider", "runbooks")
 
 _DAY = 86_400
 _DRIFT = ((None, "red"), (-0.10, "orange"), (-0.05, "green"), (0.05, "orange"), (0.10, "red"))
-_SETTLED = f"{q.P}bill_settled_through_timestamp_seconds{{{q.PROVIDER}}}"
+_SETTLED = f"max by (provider, account) ({q.P}bill_settled_through_timestamp_seconds{{{q.PROVIDER}}})"
 
 ROWS = (
     ("The bill", (
@@ -20,12 +20,12 @@ ROWS = (
             "Bill settled through",
             "Up to when each account's bill is settled; amounts before it come from the bill, later ones from dated "
             "prices. Times in UTC.",
-            [q.age("bill_settled_through_timestamp_seconds", q.PROVIDER), f"1000 * {_SETTLED}"],
+            [f"time() - {_SETTLED}", f"1000 * {_SETTLED}"],
             [
                 ("provider", "Provider", ""), ("account", "Account", ""), ("Value #A", "Ago", "s"),
                 ("Value #B", "Settled through", "dateTimeAsIso"),
             ],
-            size=(12, 7),
+            size=(12, 5),
         ), "BillLate"),
         runbook(number(
             "Billed against estimated, 30 settled days, $currency",
@@ -38,14 +38,14 @@ ROWS = (
                 ) + " - 1",
                 "{{provider}}",
             )],
-            unit=SHARE, size=(6, 7), decimals=1, steps=_DRIFT,
+            unit=SHARE, size=(6, 5), decimals=1, steps=_DRIFT,
         ), "BillDrifting"),
         number(
             "Still estimated, of this month's loss, $currency",
             "The part of this month's loss that rests on dated prices, because its bill is not settled yet. All "
             "providers.",
             [(q.share(q.evidence("month", only='basis="estimated"'), q.evidence("month")), "estimated")],
-            unit=SHARE, size=(6, 7), decimals=1,
+            unit=SHARE, size=(6, 5), decimals=1,
         ),
     )),
     ("The evidence", (
@@ -57,16 +57,16 @@ ROWS = (
         ),
         bars(
             "Aborts of 30 days, by verdict and evidence",
-            "Every abort of the last 30 days: what became of the work, and how that is known. unmatched: no log shows "
-            "it; pending: too early to say.",
-            (q.largest(f"sum by (verdict, evidence) ({q.P}evidence_aborts)", 12), "{{verdict}}, {{evidence}}"),
+            "The aborts of the last 30 days, the nine most frequent kinds: what became of the work, and how that is "
+            "known. unmatched: no log shows it; pending: too early to say.",
+            (q.largest(f"sum by (verdict, evidence) ({q.P}evidence_aborts)", 9), "{{verdict}}, {{evidence}}"),
             unit="none",
         ),
         bars(
             "Confidence of matches by time and size, 30 days",
-            "The mean probability that such a match is right, by model. Unknown where every match has an id, which is "
-            "best: pass one id to both logs where this is low. Green from 95 %, red below 80 %.",
-            (f"sort({q.P}match_confidence_ratio{{{q.PROVIDER}}})", "{{model}}"),
+            "The mean probability that such a match is right, by model: the eight lowest. Unknown where every match "
+            "has an id, which is best: pass one id to both logs where this is low. Green from 95 %, red below 80 %.",
+            (f"sort(bottomk(8, {q.P}match_confidence_ratio{{{q.PROVIDER}}}))", "{{model}}"),
             unit=SHARE, top=1, steps=((None, "red"), (0.8, "orange"), (0.95, "green")),
         ),
     )),
@@ -86,7 +86,7 @@ ROWS = (
                 "Lost in the 30 days before each instant, $currency",
                 "The best figure between its bounds; the true one lies there with 90 % probability. Each point is what "
                 "was known then. Bounds narrow as bills settle.",
-                [(q.spend("30d", "best"), "best"), (q.spend("30d", "low"), "low"), (q.spend("30d", "high"), "low to high")],
+                q.bounds("30d"),
             ),
             low="low", best="best", high="low to high",
         ),
@@ -108,9 +108,9 @@ ROWS = (
         ),
         bars(
             "Problems on record, by source and kind",
-            "Everything that could not be used or does not fit, ever: the twelve most frequent. `orphaned export "
+            "Everything that could not be used or does not fit, ever: the eight most frequent. `orphaned export "
             "problems` lists each with its place.",
-            (q.largest(f"sum by (source, kind) ({q.P}problems)", 12), "{{source}}: {{kind}}"),
+            (q.largest(f"sum by (source, kind) ({q.P}problems)", 8), "{{source}}: {{kind}}"),
             unit="none", size=(9, 8), steps=((None, "orange"),),
         ),
     )),

@@ -22,6 +22,7 @@ END = datetime(2026, 11, 20, 14, tzinfo=UTC)
 LAST_DAY = timedelta(hours=24)
 RUNS = timedelta(hours=12), timedelta(hours=3)  # between two, before the last day and on it
 SCRAPES = timedelta(hours=1), timedelta(minutes=15)
+TARGET = b'instance="collector:9747",job="orphaned-inference"'
 FLAGS = ("--query.lookback-delta=61m", "--storage.tsdb.retention.time=10y")
 # Priced so that some thousand calls cost what millions do.
 MODELS = tuple(
@@ -34,22 +35,24 @@ MODELS = tuple(
 )  # fmt: skip
 
 
-def runs(days: int) -> list[datetime]:
-    """When the collector ran."""
-    at, made = END - timedelta(days=days) + RUNS[0], []
+def runs(days: int, every: tuple[timedelta, timedelta]) -> list[datetime]:
+    """When the collector ran: so often before the last day, and so often on it."""
+    at, made = END - timedelta(days=days) + every[0], []
     while at <= END:
         made.append(at)
-        at += RUNS[at >= END - LAST_DAY]
+        at += every[at >= END - LAST_DAY]
     return made
 
 
 @contextmanager
-def history(directory: Path, *, days: int, calls: int) -> Iterator[Prometheus]:
+def history(
+    directory: Path, *, days: int, calls: int, every: tuple[timedelta, timedelta] = RUNS
+) -> Iterator[Prometheus]:
     """A Prometheus that knows those days, with so many calls in them."""
     directory.mkdir(parents=True, exist_ok=True)
     text = directory / "history.txt"
     with text.open("wb") as file:
-        for at, lines in _expositions(directory, days, calls):
+        for at, lines in _expositions(directory, days, calls, runs(days, every)):
             stamp = f" {at.timestamp():.0f}\n".encode()
             file.writelines(line + stamp for line in lines)
         file.write(b"# EOF\n")
@@ -60,9 +63,10 @@ def history(directory: Path, *, days: int, calls: int) -> Iterator[Prometheus]:
         yield made
 
 
-def _expositions(directory: Path, days: int, calls: int) -> Iterator[tuple[datetime, list[bytes]]]:
+def _expositions(
+    directory: Path, days: int, calls: int, instants: list[datetime]
+) -> Iterator[tuple[datetime, list[bytes]]]:
     """The samples' lines at each instant; between two runs they stay as they are."""
-    instants = runs(days)
     start = (END - timedelta(days=days)).replace(hour=0)
     spec = WorldSpec.rough(11, calls=calls, start=start, hours=24 * days + END.hour, id_share=0.8, models=MODELS)
     world = build(spec)
@@ -70,8 +74,17 @@ def _expositions(directory: Path, days: int, calls: int) -> Iterator[tuple[datet
     for at, until in zip(instants, [*instants[1:], END + SCRAPES[1]], strict=True):
         world.write(directory / "world", at)
         done = pipeline.run_once(config, now_us=instant_us(at))
-        lines = [line for line in encode_openmetrics(done.ledger).splitlines() if line and not line.startswith(b"#")]
+        lines = [_scraped(line) for line in encode_openmetrics(done.ledger).splitlines() if not line.startswith(b"#")]
         scraped_at = at
         while scraped_at < until:
             yield scraped_at, lines
             scraped_at += SCRAPES[scraped_at >= END - LAST_DAY]
+
+
+def _scraped(line: bytes) -> bytes:
+    """A sample's line with the labels that a scrape would add."""
+    name, brace, rest = line.partition(b"{")
+    if brace:
+        return name + b"{" + TARGET + b"," + rest
+    name, _, value = line.partition(b" ")
+    return name + b"{" + TARGET + b"} " + value

@@ -1,11 +1,12 @@
-"""The windows' split of all inference spend before any bill: what aborts lost, and the rest delivered."""
+"""What the summary says of windows and of their evidence, held against itself and against the verdicts."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from collector.pipeline import latest
-from collector.records import WindowSpend
+from collector.records import LedgerSummary, WindowSpend
 from tests.helpers import settled
 from tests.helpers import verdicts as current_verdicts
 from tests.world import WorldSpec, build
@@ -27,3 +28,49 @@ def test_what_is_not_billed_is_split_as_the_verdicts_are(tmp_path: Path) -> None
 
 def _lost(window: WindowSpend) -> int:
     return window.parts["orphaned"] + window.parts["cut_short"]
+
+
+@pytest.fixture(scope="module")
+def rough(tmp_path_factory: pytest.TempPathFactory) -> LedgerSummary:
+    """What a rough world in two currencies leaves, all settled."""
+    return latest(settled(build(WorldSpec.rough(4, calls=600, id_share=0.8)), tmp_path_factory.mktemp("rough")))
+
+
+@pytest.mark.parametrize("family", ["window_lost_spend", "window_evidence_spend"])
+def test_the_loss_by_cause_and_by_evidence_is_the_loss(rough: LedgerSummary, family: str) -> None:
+    """Added up over everything but window and currency, both are the best figure, to the last nano-unit."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for series in rough.families[family]:
+        sums[series.labels[0], series.labels[-1]] += int(series.value)
+    lost = {(one.window, one.currency): one.best_nano for one in rough.windows}
+    assert {key: sums[key] for key in lost} == lost
+    assert {currency for _, currency in lost} == {"USD", "EUR"}
+
+
+def test_aborts_by_evidence_are_those_of_the_status(rough: LedgerSummary) -> None:
+    """The metric by verdict and evidence adds up to what `orphaned status` counts, either way."""
+    by_verdict: Counter[str] = Counter()
+    by_evidence: Counter[str] = Counter()
+    for series in rough.families["evidence_aborts"]:
+        by_verdict[series.labels[0]] += int(series.value)
+        by_evidence[series.labels[1]] += int(series.value)
+    assert (dict(by_verdict), dict(by_evidence)) == (rough.verdicts, rough.evidence)
+
+
+def test_problems_on_record_are_counted(rough: LedgerSummary) -> None:
+    """Every kind of problem of every source, with its count."""
+    counted = {series.labels: int(series.value) for series in rough.families["problems"]}
+    assert counted == {(one.source, one.kind): one.count for one in rough.problems}
+    assert len(counted) > 3
+
+
+def test_timeouts_that_the_backend_outran(rough: LedgerSummary) -> None:
+    """The histogram holds as many timeouts as were orphaned at their first verdict; its buckets only grow."""
+    for series in rough.histograms["timeout_overrun_seconds"]:
+        counts = [count for _, count in series.buckets]
+        assert counts == sorted(counts)
+    outran = sum(series.buckets[-1][1] for series in rough.histograms["timeout_overrun_seconds"])
+    orphaned = sum(
+        int(series.value) for series in rough.families["aborts_total"] if series.labels[3:] == ("timeout", "orphaned")
+    )
+    assert outran == orphaned > 5

@@ -10,7 +10,15 @@ import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
+const TYPES = {
+  '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml',
+  '.json': 'application/json', '.woff2': 'font/woff2',
+};
+// Grafana's own font, which its server has and its packages have not.
+const FONTS = {
+  '/fonts/inter/Inter-Regular.woff2': 'inter-latin-400-normal.woff2',
+  '/fonts/inter/Inter-Medium.woff2': 'inter-latin-500-normal.woff2',
+};
 const { values: asked, positionals: files } = parseArgs({
   allowPositionals: true,
   options: {
@@ -23,6 +31,9 @@ const { values: asked, positionals: files } = parseArgs({
 function place(path) {
   if (path.startsWith('/build/img/')) {
     return join(HERE, 'node_modules/@grafana/ui/dist/public/img', path.slice('/build/img/'.length));
+  }
+  if (path in FONTS) {
+    return join(HERE, 'node_modules/@fontsource/inter/files', FONTS[path]);
   }
   if (path.startsWith('/dashboards/')) {
     return files.map((file) => resolve(file)).find((file) => basename(file) === basename(path));
@@ -58,13 +69,21 @@ process.stdout.write(JSON.stringify(seen, null, 1) + '\n');
 async function shot(file, theme) {
   const page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, colorScheme: theme });
   const complaints = [];
-  page.on('console', (line) => { if (line.type() === 'error') { complaints.push(line.text()); } });
+  page.on('console', (line) => {
+    // What Prometheus refuses stands in the panel that asked.
+    if (line.type() === 'error' && !line.location().url.startsWith(asked.prometheus)) {
+      complaints.push(`${line.text()} ${line.location().url}`);
+    }
+  });
   page.on('pageerror', (error) => complaints.push(String(error)));
   const wanted = new URLSearchParams({
     dashboard: `/dashboards/${basename(file)}`, prometheus: asked.prometheus, theme, to: asked.to, interval: asked.interval,
   });
   await page.goto(`http://127.0.0.1:${server.address().port}/?${wanted}&${asked.query}`);
-  await page.waitForSelector('body[data-done]', { timeout: 60_000 });
+  await page.waitForSelector('body[data-done]', { state: 'attached', timeout: 60_000 });
+  // Tables draw only the rows that can be seen, so the window must hold the whole page.
+  await page.setViewportSize({ width: 1600, height: await page.evaluate(() => document.body.scrollHeight) });
+  await page.waitForTimeout(500);
   const panels = await page.$$eval('[data-panel]', (all) => Object.fromEntries(all.map((one) => [one.dataset.panel, {
     state: one.querySelector('[data-testid*="Panel status error"]') ? 'error' : one.dataset.state,
     text: one.innerText, marks: one.querySelectorAll('canvas').length,

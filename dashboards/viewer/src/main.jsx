@@ -27,13 +27,13 @@ async function main() {
   const range = timeRange(dashboard.time.from);
   const panels = await Promise.all(dashboard.panels.map((panel) => prepared(panel, source, range, fillIn)));
   document.body.style.background = theme.colors.background.canvas;
-  createRoot(document.getElementById('root')).render(
-    <ThemeContext.Provider value={theme}>
-      <GlobalStyles />
-      <Page dashboard={dashboard} panels={panels} shown={shown} range={range} fillIn={fillIn} />
-    </ThemeContext.Provider>
-  );
-  await document.fonts.ready;
+  const root = createRoot(document.getElementById('root'));
+  const themed = (page) => <ThemeContext.Provider value={theme}><GlobalStyles />{page}</ThemeContext.Provider>;
+  // Texts are measured when they are drawn, so the font must be there first.
+  root.render(themed(null));
+  await new Promise((painted) => { setTimeout(painted, 50); });
+  await Promise.all(['400', '500'].map((weight) => document.fonts.load(`${weight} 14px Inter`)));
+  root.render(themed(<Page dashboard={dashboard} panels={panels} shown={shown} range={range} fillIn={fillIn} />));
   setTimeout(() => { document.body.dataset.done = 'yes'; }, 1000);
 }
 

@@ -1,7 +1,10 @@
 // The four kinds of panels, each a few lines around the component of @grafana/ui that Grafana's own plugin is built on.
 // Drawn frames and a size come in; elements go out. What is not known is shown with the panel's noValue text.
-import { VizOrientation, getDisplayValueAlignmentFactors, getFieldDisplayValues } from '@grafana/data';
-import { BarGauge, BigValue, Table, TimeSeries, VizRepeater } from '@grafana/ui';
+import {
+  VizOrientation, cacheFieldDisplayNames, getDisplayValueAlignmentFactors, getFieldDisplayValues,
+} from '@grafana/data';
+import { BarGauge, BigValue, TimeSeries, VizRepeater } from '@grafana/ui';
+import { TableNG } from '@grafana/ui/unstable';
 import { settings } from './fields.js';
 
 export const PANELS = { stat: Stat, bargauge: Bars, timeseries: Lines, table: Rows };
@@ -46,7 +49,7 @@ function Bars(props) {
           value={value.display} field={value.field} display={processor(value)} width={w} height={h} theme={theme}
           orientation={orientation} itemSpacing={3} lcdCellWidth={count > 5 ? 8 : 12}
           displayMode={options.displayMode} valueDisplayMode={options.valueMode} namePlacement={options.namePlacement}
-          showUnfilled={options.showUnfilled} alignmentFactors={alignmentFactors}
+          showUnfilled={options.showUnfilled} text={options.text} alignmentFactors={alignmentFactors}
         />
       )}
     />
@@ -67,10 +70,11 @@ function Lines({ panel, frames, width, height, range }) {
 }
 
 function Rows({ panel, frames, width, height, range }) {
+  cacheFieldDisplayNames(frames);
   return (
-    <Table
-      data={frames[0]} width={width} height={height} timeRange={range} fieldConfig={settings(panel)}
-      initialSortBy={panel.options.sortBy} showTypeIcons={false} cellHeight={panel.options.cellHeight ?? 'sm'}
+    <TableNG
+      data={frames[0]} width={width} height={height} timeRange={range} fieldConfig={settings(panel)} structureRev={1}
+      sortBy={panel.options.sortBy} showTypeIcons={false} cellHeight={panel.options.cellHeight ?? 'sm'}
     />
   );
 }
