@@ -90,7 +90,7 @@ def _told(figures: Figures, drawn: Sequence[tuple[str, Sequence[Picture]]]) -> d
         "under_way": figures.under_way,
         "title": title(figures),
         "figure": figure(figures),
-        "summary": sentences.summary(figures),
+        "summary": [*sentences.summary(figures), *filter(None, [stories.foremost(shown[0])] if shown else [])],
         "parts": [_part(figures, one, pictures.get(one.currency, ())) for one in shown],
         "problems": sentences.problems(figures),
     }

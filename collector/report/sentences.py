@@ -14,6 +14,14 @@ from collector.report.words import agreed, amount, counted, instant, listed, sha
 CENT_NANO = 10_000_000
 SMALL_SHARE = Decimal("0.01")  # of all inference spend: below it, the figure is called small
 _LOST = ("orphaned", "cut_short")
+_FATES = {
+    "orphaned": ("ran on for nobody", "ran on for nobody"),
+    "cut_short": ("was stopped by the backend", "were stopped by the backend"),
+    "delivered": ("had its answer after all", "had their answer after all"),
+    "failed": ("failed in the backend", "failed in the backend"),
+    "pending": ("still waits for a completion", "still wait for a completion"),
+    "unmatched": ("found no completion", "found no completion"),
+}
 EVIDENCE_WORDS = {
     "exact": "joined by an id that caller and backend both logged",
     "probable": "joined by time, model, account and size",
@@ -130,12 +138,11 @@ def aborts(figures: Figures) -> str:
         return ""
     if not figures.aborts:
         return "No call was left before its answer had come."
-    words = {
-        "orphaned": "ran on for nobody", "cut_short": "were stopped by the backend", "delivered": "had their answer "
-        "after all", "failed": "failed in the backend", "pending": "still wait for a completion", "unmatched":
-        "found no completion",
-    }  # fmt: skip
-    told = [f"{figures.verdicts[name]:,} {word}" for name, word in words.items() if figures.verdicts.get(name)]
+    told = [
+        f"{count:,} {one if count == 1 else many}"
+        for name, (one, many) in _FATES.items()
+        if (count := figures.verdicts.get(name, 0))
+    ]
     if figures.aborts == 1:
         return f"1 call was left before its answer had come; its verdict is {next(iter(figures.verdicts))}."
     return f"{figures.aborts:,} calls were left before their answer had come: {listed(told)}."

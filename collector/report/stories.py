@@ -43,7 +43,7 @@ def title(change: Change) -> str:
 def why(change: Change) -> str:
     """What was counted for it."""
     some, whole = change.counted, change.counted_of
-    part = f"{some:,} of {whole:,} ({share(some, whole)})" if whole > 1 else "The only one"
+    part = f"{some:,} of {whole:,} ({share(some, whole)})" if whole > 1 else "The only"
     answers = "aborted answers" if whole > 1 else "aborted answer"
     match change.kind:
         case "timeout" | "stream":
@@ -93,6 +93,15 @@ def no_change(money: Money) -> str:
     if not found:
         return "No single change stands out: no pattern was counted in three aborts or more of one route."
     return f"No {'other' if found else ''} change was counted in three aborts or more of one route."
+
+
+def foremost(money: Money) -> str:
+    """The change that would save most, in one sentence for the top of the page; empty where there is none."""
+    if not money.changes:
+        return ""
+    best = money.changes[0]
+    saved = amount(best.saved_nano, money.currency)
+    return f"What would save most, about {saved} a week: {title(best)[0].lower()}{title(best)[1:]}."
 
 
 def changes_total(money: Money) -> str:
@@ -160,5 +169,5 @@ def _retries(row: Row) -> Iterator[str]:
     if row["before_call_id"] is not None:
         yield f"It was attempt {row['before_attempt'] + 1}, a retry of {row['before_call_id']}."
     if row["next_call_id"] is not None:
-        again = " and that was lost as well" if row["next_verdict"] in {"orphaned", "cut_short"} else ""
+        again = ", and that was lost as well" if row["next_verdict"] in {"orphaned", "cut_short"} else ""
         yield f"It was retried as {row['next_call_id']}{again}."
