@@ -191,7 +191,8 @@ def test_unknown_amounts_are_no_zeros(tmp_path: Path) -> None:
     drawn = reporting.drawn(desk.config, week=WEEK)
     assert drawn.figures.unknown == 1
     text = text_of(drawn.html)
-    assert "1 abort more lost something whose cost is unknown" in text
+    assert "What the orphaned inference of the week of 16 to 22 November 2026 (2026-W47, UTC) cost is unknown." in text
+    assert "1 abort lost something whose cost is unknown" in text
     assert "No orphaned spend was found" not in text
     assert "0.00 USD" not in text
     assert page.figure(drawn.figures) == "unknown"

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from collector import cli, reporting
 from collector.config import ConfigError, load
 from collector.daemon import Daemon, Work
+from collector.demo.run import free_address
 from collector.problems import UsageError
 from collector.records import RunSummary
 from collector.report import message
@@ -63,7 +64,9 @@ class Mailbox:
         self.secured.append(session.ssl is not None)
         return "250 OK"
 
-    def login(self, _server: object, _session: object, _envelope: object, _mechanism: str, told: LoginPassword) -> AuthResult:
+    def login(
+        self, _server: object, _session: object, _envelope: object, _mechanism: str, told: LoginPassword
+    ) -> AuthResult:
         """Takes the one user that there is."""
         self.users.append(told.login)
         return AuthResult(success=told.password == PASSWORD.encode())
@@ -98,14 +101,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def mailbox(certificate: Certificate) -> Iterator[tuple[Mailbox, int]]:
     """A mail server on loopback that takes mail after STARTTLS and a login alone; and its port."""
     handler = Mailbox()
+    port = int(free_address("127.0.0.1:0").rpartition(":")[2])
     controller = Controller(
-        handler, hostname="127.0.0.1", port=0, tls_context=certificate.context, require_starttls=True,
+        handler, hostname="127.0.0.1", port=port, tls_context=certificate.context, require_starttls=True,
         authenticator=handler.login, auth_required=True,
     )  # fmt: skip
     controller.start()
     try:
-        assert controller.server is not None
-        yield handler, controller.server.sockets[0].getsockname()[1]
+        yield handler, port
     finally:
         controller.stop()
 
@@ -229,7 +232,9 @@ def test_webhook_in_slacks_format(tmp_path: Path) -> None:
         return answers[min(len(told), len(answers)) - 1]
 
     with json_server(answer) as address:
-        desk = desk_with(tmp_path, webhook={"url": f"http://{address}/hook/secret"}, link="https://reports.example.com/")
+        desk = desk_with(
+            tmp_path, webhook={"url": f"http://{address}/hook/secret"}, link="https://reports.example.com/"
+        )
         assert errors(reporting.deliver(desk.config, now_us=DUE_US)) == []
         assert reporting.deliver(desk.config, now_us=DUE_US + 1) is None
     assert [one[:2] for one in told] == [("POST", "/hook/secret")] * 2
@@ -312,7 +317,7 @@ def fine(*, bill: bool) -> RunSummary:
 
 
 def test_the_daemon_delivers_once_across_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Started after the time, it delivers what was due; started again, it does not; the schedule is a time of the week."""
+    """Started after the time, it delivers what was due; started again, it does not; it has a time of the week."""
     monkeypatch.setattr("collector.running.wall_clock_us", lambda: DUE_US + 60_000_000)
     told: list[str] = []
 
@@ -422,9 +427,7 @@ def test_config_mistakes(tmp_path: Path, report: dict[str, Any], said: str) -> N
 def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
     """A variable that is missing is named; what it held is in no text of the target."""
     desk = Desk(tmp_path, report={"webhook": {"url_env": "TEST_HOOK"}})
-    with pytest.raises(UsageError, match="report.webhook.url_env: the environment has no TEST_HOOK"):
+    with pytest.raises(UsageError, match="the environment has no TEST_HOOK"):
         desk.config.report.targets(tmp_path, {})
     (target,) = desk.config.report.targets(tmp_path, {"TEST_HOOK": "https://hooks.example.com/T0/secret"})
     assert "secret" not in f"{target} {target.name}"
-
-

@@ -70,6 +70,8 @@ def figure(figures: Figures) -> str:
     money = _headline_money(figures)
     if not figures.known or money is None or money.weeks[-1].spend is None:
         return "unknown"
+    if figures.unknown and not money.now.best_nano:
+        return "unknown"
     return amount(money.now.best_nano, money.currency)
 
 

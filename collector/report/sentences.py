@@ -46,6 +46,8 @@ def headline(figures: Figures, money: Money | None) -> str:
     if not figures.known or money is None:
         return f"Nothing is on record for {when(figures)}: no inference spend and no abort, so its figure is unknown."
     now = money.now
+    if figures.unknown and not now.best_nano and money.currency == figures.currency:
+        return f"What the orphaned inference of {when(figures)} cost is unknown.{_of_all(money)}"
     if not now.best_nano and not now.high_nano:
         return f"No orphaned spend was found in {when(figures)}.{_of_all(money)}"
     if not now.best_nano:
@@ -111,10 +113,10 @@ def _overlap(now: WindowSpend, before: WindowSpend) -> str:
     return ""
 
 
-def small(money: Money) -> str:
-    """That the figure is small, where it is; else nothing."""
+def small(money: Money, *, unknown: int = 0) -> str:
+    """That the figure is small, where it is; else nothing. Beside `unknown` aborts nothing is called small."""
     whole, now = total_nano(money.now), money.now
-    if whole <= 0 or now.high_nano > SMALL_SHARE * whole:
+    if unknown or whole <= 0 or now.high_nano > SMALL_SHARE * whole:
         return ""
     if not now.best_nano and not now.high_nano:
         return "There is nothing to act on this week."
@@ -125,9 +127,8 @@ def unknown(figures: Figures) -> str:
     """What has no known amount."""
     if not figures.unknown:
         return ""
-    lost = counted(figures.unknown, "abort")
     return (
-        f"{lost[0].upper()}{lost[1:]} more lost something whose cost is unknown, because neither a price nor a bill is "
+        f"{counted(figures.unknown, 'abort')} lost something whose cost is unknown, because neither a price nor a bill is "
         f"known for {agreed(figures.unknown, 'it')}: the figure above does not contain {agreed(figures.unknown, 'it')}."
     )
 
@@ -308,5 +309,6 @@ def summary(figures: Figures) -> list[str]:
     money = next((one for one in figures.monies if one.currency == figures.currency), None)
     told = [headline(figures, money)]
     if figures.known and money is not None:
-        told += [change(money, under_way=figures.under_way), small(money), unknown(figures), aborts(figures)]
+        told += [change(money, under_way=figures.under_way), small(money, unknown=figures.unknown)]
+        told += [unknown(figures), aborts(figures)]
     return [one for one in told if one]
