@@ -30,7 +30,7 @@ def spend(
 
 
 def money(now: WindowSpend | None, before: WindowSpend | None = None, told: int | None = None, **more: Any) -> Money:
-    """One currency with the last two of eight weeks on record; `told`: what the week before was first told as, in cents."""
+    """One currency, the last two of eight weeks on record; `told`: the week before as first told, in cents."""
     told_nano = None if told is None else told * CENT
     weeks = [WeekSpend(WEEK.before(count), None, None) for count in range(7, 1, -1)]
     weeks += [WeekSpend(WEEK.before(), before, told_nano), WeekSpend(WEEK, now, None)]

@@ -1,4 +1,4 @@
-"""The weekly report whole: it agrees with exports and metrics to the last digit, can be drawn again, and can be read."""
+"""The weekly report whole: it agrees with exports and metrics to the last digit, can be drawn again and read."""
 
 import csv
 import io

