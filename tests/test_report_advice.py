@@ -1,9 +1,11 @@
 """What the report advises: in hand-made weeks where the best change was planted, it is the first one told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from collector.ledger import dialect
 from collector.pipeline import reading
 from collector.report import advice, figures
 from collector.report.advice import Change
@@ -53,6 +55,15 @@ def test_two_limits_of_one_service_are_two_changes(desk: Desk) -> None:
     first, second = advised(desk)
     assert (first.deadline_us, first.target_us, first.aborts) == (20_000_000, 40_000_000, 4)
     assert (second.deadline_us, second.target_us, second.aborts) == (5_000_000, 10_000_000, 3)
+
+
+def test_spread_limits_are_one_change(desk: Desk) -> None:
+    """Where no limit of a route stands out, its callers' limits are raised together, told by lowest and highest."""
+    for number, waits in enumerate((4, 5, 6, 7, 8, 9)):
+        timeouts(desk, "search", 1, waits=waits, works=14, first=number)
+    (change,) = advised(desk)
+    assert (change.deadline_us, change.deadline_high_us, change.target_us) == (4_000_000, 9_000_000, 15_000_000)
+    assert (change.counted, change.counted_of, change.aborts) == (6, 6, 6)
 
 
 def test_a_long_whole_answer_is_to_stream(desk: Desk) -> None:
@@ -138,6 +149,22 @@ def test_no_orphan_is_saved_twice(desk: Desk) -> None:
         call(desk, f"b{number}", 20 * number + 2, waits=10, works=18, service="search", retry_of=f"a{number}")
     (change,) = advised(desk)
     assert (change.kind, change.aborts, change.saved_nano) == ("timeout", 8, 8 * UNIT_NANO)
+
+
+def test_without_the_guard_orphans_are_saved_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard bites: where a chosen change leaves its orphans behind, they are counted again."""
+    timeouts(desk, "search", 4, waits=10, works=18)
+    (change,) = advised(desk)
+    real = dialect.run
+
+    def forgetful(connection: Any, package: str, name: str, values: Any = None) -> list[tuple[Any, ...]]:
+        return [] if name == "change_taken" else real(connection, package, name, values)
+
+    monkeypatch.setattr(dialect, "run", forgetful)
+    with reading(desk.config) as (connection, values):
+        again = figures.draw(connection, values, WEEK, DUE).monies[0]
+    assert again.changes == (change,) * advice.CHANGES_MAX
+    assert sum(one.saved_nano for one in again.changes) > again.now.best_nano
 
 
 def test_one_or_two_aborts_are_no_pattern(desk: Desk) -> None:

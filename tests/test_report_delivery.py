@@ -282,6 +282,16 @@ def test_a_delivery_that_dies_is_made_again(tmp_path: Path, monkeypatch: pytest.
     assert errors(reporting.deliver(load(desk.path), now_us=DUE_US)) == []
 
 
+def test_without_the_note_it_is_delivered_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard bites: where the ledger's notes are not asked, a target gets the same week again."""
+    desk = desk_with(tmp_path, folder="reports")
+    assert errors(reporting.deliver(desk.config, now_us=DUE_US)) == []
+    monkeypatch.setattr("collector.report.delivery.waiting", lambda _connection, _week, targets: list(targets))
+    again = reporting.deliver(desk.config, now_us=DUE_US + 1)
+    assert again is not None
+    assert len(again.outcomes) == 1
+
+
 def test_the_command_delivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`orphaned report --deliver` says who got it; again, that nothing is to be delivered; a failure ends with 1."""
     desk = desk_with(tmp_path, folder="reports")

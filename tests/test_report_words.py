@@ -14,7 +14,8 @@ from tests.reports import CENT, WEEK, figures, money, spend
 NAME = "the week of 16 to 22 November 2026 (2026-W47, UTC)"
 CHANGE = Change(
     kind="timeout", service="search", provider="p", model="m", operation="generate", mode="unary", reason="timeout",
-    deadline_us=10_000_000, target_us=30_000_000, counted=34, counted_of=36, overrun_us=None, other="",
+    deadline_us=10_000_000, deadline_high_us=10_000_000,
+    target_us=30_000_000, counted=34, counted_of=36, overrun_us=None, other="",
     other_counted=None, other_of=None, aborts=34, saved_nano=231 * CENT, low_nano=231 * CENT, high_nano=231 * CENT,
 )  # fmt: skip
 
@@ -282,13 +283,18 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
         "34 of 36 (94.4 %) aborted answers that came after the limit had come within 30 s of the start.",
     ),
     (
+        {"deadline_us": 4_000_000},
+        "Raise the timeouts of search (m, generate, unary) from 4 s up to 10 s to 30 s",
+        "34 of 36",
+    ),
+    (
         {"counted": 1, "counted_of": 1},
         "Raise the timeout",
         "The only aborted answer that came after the limit had come within",
     ),
     (
         {"kind": "stream", "target_us": 150_000_000},
-        "Let search (m, generate, unary) stream, instead of a timeout of 10 s",
+        "Let search (m, generate, unary) stream, instead of waiting 10 s for the whole answer",
         "within 150 s of the start. That is long to wait",
     ),
     (

@@ -25,13 +25,12 @@ def title(change: Change) -> str:
     route = _route(change)
     match change.kind:
         case "timeout":
-            return (
-                f"Raise the timeout of {route} from {limit(change.deadline_us or 0)} to {limit(change.target_us or 0)}"
-            )
+            noun = "timeouts" if " up to " in _limit(change) else "timeout"
+            return f"Raise the {noun} of {route} from {_limit(change)} to {limit(change.target_us or 0)}"
         case "stream":
-            return f"Let {route} stream, instead of a timeout of {limit(change.deadline_us or 0)} for the whole answer"
+            return f"Let {route} stream, instead of waiting {_limit(change)} for the whole answer"
         case "batch":
-            return f"Make {route} a batch or a background job: {limit(change.deadline_us or 0)} is not enough for it"
+            return f"Make {route} a batch or a background job: {_limit(change)} is not enough for it"
         case "died":
             return f"Make {route} a batch or a background job: its processes die before the answer comes"
         case "cancel":
@@ -115,6 +114,12 @@ def changes_total(money: Money) -> str:
         f"Of this week's {amount(whole, money.currency)}, {many} would have saved about "
         f"{amount(saved, money.currency)} ({share(saved, whole)}); no orphan is counted twice."
     )
+
+
+def _limit(change: Change) -> str:
+    """The limit that fired; where callers have many, the lowest and the highest."""
+    low, high = change.deadline_us or 0, change.deadline_high_us or 0
+    return limit(low) if low >= high else f"{limit(low)} up to {limit(high)}"
 
 
 def _route(change: Change) -> str:
