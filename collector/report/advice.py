@@ -21,17 +21,18 @@ SECOND_US = 1_000_000
 WHOLE_ANSWER_US = 60 * SECOND_US  # longer than this, nobody should wait for a whole answer without a sign of life
 # The limits that somebody would set, in seconds; beyond ten minutes a call is a job.
 RUNGS_S = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240, 300, 420, 600)
-_STEPS = ("timeout_route", "cancel_route", "retry_route", "change_offer")
+_STEPS = ("timeout_answer", "timeout_route", "cancel_route", "retry_route", "change_offer")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change, and what was counted for it: `counted` of `counted_of`, by `kind`.
 
-    timeout, stream, batch: aborted answers that had come by `target_us` (batch: by ten minutes) after their start,
-    of all that came after the limit `deadline_us`; died: answers whose process was gone; cancel: aborts after which
-    the backend ran on (`overrun_us` at the median), while for `other` it stopped in `other_counted` of `other_of`;
-    retry: retries that were lost as well. `saved_nano` is of this week, over `aborts` of its aborts.
+    timeout, stream, batch: aborted answers that had come by `target_us` (batch: by ten minutes) after their start, of
+    all that came after the limit `deadline_us` (up to `deadline_high_us`, where callers have many); died: answers
+    whose process was gone; cancel: aborts after which the backend ran on (`overrun_us` at the median), while for
+    `other` it stopped in `other_counted` of `other_of`; retry: retries that were lost as well. `saved_nano` is of
+    this week, over `aborts` of its aborts.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Change:
     mode: str
     reason: str
     deadline_us: int | None
+    deadline_high_us: int | None
     target_us: int | None
     counted: int
     counted_of: int

@@ -12,22 +12,24 @@ late AS (
             WHEN l.mode = 'unary' AND t.target_us > $whole_answer_us THEN 'stream'
             ELSE 'timeout'
         END AS kind,
-        l.currency, l.service, l.provider, l.model, l.operation, l.mode, l.reason, l.deadline_us, t.target_us,
+        l.currency, l.service, l.provider, l.model, l.operation, l.mode, l.reason, t.deadline_us,
+        t.deadline_high_us, t.target_us,
         coalesce(t.arrived, t.arrived_ever, 0) AS counted, t.answers AS counted_of, NULL::BIGINT AS overrun_us,
         '' AS other, NULL::BIGINT AS other_counted, NULL::BIGINT AS other_of, l.suspect_no,
         l.orphaned_nano AS saved_nano, l.orphaned_low_nano AS low_nano, l.orphaned_high_nano AS high_nano
     FROM lost AS l
+    JOIN timeout_answer AS a ON a.suspect_no = l.suspect_no
     JOIN timeout_route AS t
-        ON t.currency = l.currency AND t.service = l.service AND t.provider = l.provider AND t.model = l.model
-        AND t.operation = l.operation AND t.mode = l.mode AND t.deadline_us = l.deadline_us
-    WHERE l.verdict = 'orphaned' AND l.finished_at_us > l.ended_at_us
-        AND (t.target_us IS NULL OR l.finished_at_us - l.started_at_us <= t.target_us)
+        ON t.currency = a.currency AND t.service = a.service AND t.provider = a.provider AND t.model = a.model
+        AND t.operation = a.operation AND t.mode = a.mode AND t.limit_us = a.limit_us
+    WHERE t.target_us IS NULL OR a.took_us <= t.target_us
 ),
 -- A process that died while it waited for a whole answer: a batch or a background job keeps the answer for later.
 died AS (
     SELECT
         'died' AS kind, currency, service, provider, model, operation, mode, reason, NULL::BIGINT AS deadline_us,
-        NULL::BIGINT AS target_us, count(*) OVER route AS counted, count(*) OVER route AS counted_of,
+        NULL::BIGINT AS deadline_high_us, NULL::BIGINT AS target_us, count(*) OVER route AS counted,
+        count(*) OVER route AS counted_of,
         NULL::BIGINT AS overrun_us, '' AS other, NULL::BIGINT AS other_counted, NULL::BIGINT AS other_of,
         suspect_no, orphaned_nano AS saved_nano, orphaned_low_nano AS low_nano, orphaned_high_nano AS high_nano
     FROM lost
@@ -46,7 +48,8 @@ example AS (
 cancel AS (
     SELECT
         'cancel' AS kind, l.currency, l.service, l.provider, l.model, '' AS operation, l.mode, '' AS reason,
-        NULL::BIGINT AS deadline_us, NULL::BIGINT AS target_us, c.ran_on AS counted, c.stopped + c.ran_on AS counted_of,
+        NULL::BIGINT AS deadline_us, NULL::BIGINT AS deadline_high_us, NULL::BIGINT AS target_us,
+        c.ran_on AS counted, c.stopped + c.ran_on AS counted_of,
         c.overrun_us, e.service AS other, e.stopped AS other_counted, e.aborts AS other_of, l.suspect_no,
         share_of(l.avoidable_nano, e.stopped, e.aborts)::BIGINT AS saved_nano,
         least(share_of(l.avoidable_nano, e.stopped, e.aborts)::BIGINT, l.orphaned_low_nano) AS low_nano,
@@ -62,7 +65,8 @@ cancel AS (
 retry AS (
     SELECT
         'retry' AS kind, n.currency, n.service, n.provider, n.model, '' AS operation, n.mode, a.reason,
-        NULL::BIGINT AS deadline_us, NULL::BIGINT AS target_us, t.lost_again AS counted, t.retries AS counted_of,
+        NULL::BIGINT AS deadline_us, NULL::BIGINT AS deadline_high_us, NULL::BIGINT AS target_us,
+        t.lost_again AS counted, t.retries AS counted_of,
         NULL::BIGINT AS overrun_us, '' AS other, NULL::BIGINT AS other_counted, NULL::BIGINT AS other_of,
         n.suspect_no, n.orphaned_nano AS saved_nano, n.orphaned_low_nano AS low_nano,
         n.orphaned_high_nano AS high_nano
@@ -81,6 +85,7 @@ every AS (
 SELECT
     *,
     dense_rank() OVER (
-        ORDER BY kind, currency, service, provider, model, operation, mode, reason, deadline_us, target_us
+        ORDER BY kind, currency, service, provider, model, operation, mode, reason, deadline_us,
+            deadline_high_us, target_us
     ) AS change_no
 FROM every

@@ -4,6 +4,7 @@ A `Report` comes in; a mail or a JSON value goes out. Nothing is sent here.
 """
 
 from datetime import UTC, datetime
+from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
@@ -24,20 +25,22 @@ def mail(report: Report, target: MailTarget) -> EmailMessage:
     """
     found = report.figures
     domain = target.sender.rpartition("@")[2].strip(" >") or "localhost"
-    note = EmailMessage()
+    note = EmailMessage(policy=policy.SMTP)
     note["Subject"] = page.title(found)
     note["From"] = target.sender
     note["To"] = ", ".join(target.recipients)
     note["Date"] = format_datetime(datetime.fromtimestamp(found.known_us // 1_000_000, UTC))
     # A mail that is sent again because nobody knows whether it arrived is the same mail.
     note["Message-ID"] = f"<orphaned-report-{found.week.name}@{domain}>"
-    note.set_content(page.plain(found))
+    # Lines of a mail have 998 characters at most, and those of a page more.
+    note.set_content(page.plain(found), cte="quoted-printable")
     drawn = [(f"{currency}-{one.name}", one) for currency, pictures in report.pictures for one in pictures]
     ids = {id(one): f"{name}@orphaned" for name, one in drawn}
-    note.add_alternative(page.mail_html(found, report.pictures, lambda one: f"cid:{ids[id(one)]}"), subtype="html")
+    html = page.mail_html(found, report.pictures, lambda one: f"cid:{ids[id(one)]}")
+    note.add_alternative(html, subtype="html", cte="quoted-printable")
     for name, one in drawn:
         _add_picture(note, one, f"{name}.png", ids[id(one)])
-    note.add_attachment(report.html, subtype="html", filename=HTML)
+    note.add_attachment(report.html.encode(), maintype="text", subtype="html", filename=HTML)
     note.add_attachment(report.pdf, maintype="application", subtype="pdf", filename=PDF)
     note.add_attachment(report.csv, maintype="text", subtype="csv", filename=CSV)
     return note

@@ -70,6 +70,8 @@ def figure(figures: Figures) -> str:
     money = _headline_money(figures)
     if not figures.known or money is None or money.weeks[-1].spend is None:
         return "unknown"
+    if figures.unknown and not money.now.best_nano:
+        return "unknown"
     return amount(money.now.best_nano, money.currency)
 
 
@@ -90,7 +92,7 @@ def _told(figures: Figures, drawn: Sequence[tuple[str, Sequence[Picture]]]) -> d
         "under_way": figures.under_way,
         "title": title(figures),
         "figure": figure(figures),
-        "summary": sentences.summary(figures),
+        "summary": [*sentences.summary(figures), *filter(None, [stories.foremost(shown[0])] if shown else [])],
         "parts": [_part(figures, one, pictures.get(one.currency, ())) for one in shown],
         "problems": sentences.problems(figures),
     }

@@ -14,6 +14,14 @@ from collector.report.words import agreed, amount, counted, instant, listed, sha
 CENT_NANO = 10_000_000
 SMALL_SHARE = Decimal("0.01")  # of all inference spend: below it, the figure is called small
 _LOST = ("orphaned", "cut_short")
+_FATES = {
+    "orphaned": ("ran on for nobody", "ran on for nobody"),
+    "cut_short": ("was stopped by the backend", "were stopped by the backend"),
+    "delivered": ("had its answer after all", "had their answer after all"),
+    "failed": ("failed in the backend", "failed in the backend"),
+    "pending": ("still waits for a completion", "still wait for a completion"),
+    "unmatched": ("found no completion", "found no completion"),
+}
 EVIDENCE_WORDS = {
     "exact": "joined by an id that caller and backend both logged",
     "probable": "joined by time, model, account and size",
@@ -38,6 +46,8 @@ def headline(figures: Figures, money: Money | None) -> str:
     if not figures.known or money is None:
         return f"Nothing is on record for {when(figures)}: no inference spend and no abort, so its figure is unknown."
     now = money.now
+    if figures.unknown and not now.best_nano and money.currency == figures.currency:
+        return f"What the orphaned inference of {when(figures)} cost is unknown.{_of_all(money)}"
     if not now.best_nano and not now.high_nano:
         return f"No orphaned spend was found in {when(figures)}.{_of_all(money)}"
     if not now.best_nano:
@@ -103,10 +113,10 @@ def _overlap(now: WindowSpend, before: WindowSpend) -> str:
     return ""
 
 
-def small(money: Money) -> str:
-    """That the figure is small, where it is; else nothing."""
+def small(money: Money, *, unknown: int = 0) -> str:
+    """That the figure is small, where it is; else nothing. Beside `unknown` aborts nothing is called small."""
     whole, now = total_nano(money.now), money.now
-    if whole <= 0 or now.high_nano > SMALL_SHARE * whole:
+    if unknown or whole <= 0 or now.high_nano > SMALL_SHARE * whole:
         return ""
     if not now.best_nano and not now.high_nano:
         return "There is nothing to act on this week."
@@ -117,10 +127,10 @@ def unknown(figures: Figures) -> str:
     """What has no known amount."""
     if not figures.unknown:
         return ""
-    lost = counted(figures.unknown, "abort")
+    them = agreed(figures.unknown, "it")
     return (
-        f"{lost[0].upper()}{lost[1:]} more lost something whose cost is unknown, because neither a price nor a bill is "
-        f"known for {agreed(figures.unknown, 'it')}: the figure above does not contain {agreed(figures.unknown, 'it')}."
+        f"{counted(figures.unknown, 'abort')} lost something whose cost is unknown, because neither a price nor a bill "
+        f"is known for {them}: the figure above does not contain {them}."
     )
 
 
@@ -130,12 +140,11 @@ def aborts(figures: Figures) -> str:
         return ""
     if not figures.aborts:
         return "No call was left before its answer had come."
-    words = {
-        "orphaned": "ran on for nobody", "cut_short": "were stopped by the backend", "delivered": "had their answer "
-        "after all", "failed": "failed in the backend", "pending": "still wait for a completion", "unmatched":
-        "found no completion",
-    }  # fmt: skip
-    told = [f"{figures.verdicts[name]:,} {word}" for name, word in words.items() if figures.verdicts.get(name)]
+    told = [
+        f"{count:,} {one if count == 1 else many}"
+        for name, (one, many) in _FATES.items()
+        if (count := figures.verdicts.get(name, 0))
+    ]
     if figures.aborts == 1:
         return f"1 call was left before its answer had come; its verdict is {next(iter(figures.verdicts))}."
     return f"{figures.aborts:,} calls were left before their answer had come: {listed(told)}."
@@ -301,5 +310,6 @@ def summary(figures: Figures) -> list[str]:
     money = next((one for one in figures.monies if one.currency == figures.currency), None)
     told = [headline(figures, money)]
     if figures.known and money is not None:
-        told += [change(money, under_way=figures.under_way), small(money), unknown(figures), aborts(figures)]
+        told += [change(money, under_way=figures.under_way), small(money, unknown=figures.unknown)]
+        told += [unknown(figures), aborts(figures)]
     return [one for one in told if one]

@@ -25,13 +25,12 @@ def title(change: Change) -> str:
     route = _route(change)
     match change.kind:
         case "timeout":
-            return (
-                f"Raise the timeout of {route} from {limit(change.deadline_us or 0)} to {limit(change.target_us or 0)}"
-            )
+            noun = "timeouts" if " up to " in _limit(change) else "timeout"
+            return f"Raise the {noun} of {route} from {_limit(change)} to {limit(change.target_us or 0)}"
         case "stream":
-            return f"Let {route} stream, instead of a timeout of {limit(change.deadline_us or 0)} for the whole answer"
+            return f"Let {route} stream, instead of waiting {_limit(change)} for the whole answer"
         case "batch":
-            return f"Make {route} a batch or a background job: {limit(change.deadline_us or 0)} is not enough for it"
+            return f"Make {route} a batch or a background job: {_limit(change)} is not enough for it"
         case "died":
             return f"Make {route} a batch or a background job: its processes die before the answer comes"
         case "cancel":
@@ -43,7 +42,7 @@ def title(change: Change) -> str:
 def why(change: Change) -> str:
     """What was counted for it."""
     some, whole = change.counted, change.counted_of
-    part = f"{some:,} of {whole:,} ({share(some, whole)})" if whole > 1 else "The only one"
+    part = f"{some:,} of {whole:,} ({share(some, whole)})" if whole > 1 else "The only"
     answers = "aborted answers" if whole > 1 else "aborted answer"
     match change.kind:
         case "timeout" | "stream":
@@ -95,6 +94,15 @@ def no_change(money: Money) -> str:
     return f"No {'other' if found else ''} change was counted in three aborts or more of one route."
 
 
+def foremost(money: Money) -> str:
+    """The change that would save most, in one sentence for the top of the page; empty where there is none."""
+    if not money.changes:
+        return ""
+    best = money.changes[0]
+    saved = amount(best.saved_nano, money.currency)
+    return f"What would save most, about {saved} a week: {title(best)[0].lower()}{title(best)[1:]}."
+
+
 def changes_total(money: Money) -> str:
     """What all changes together would have saved."""
     if not money.changes:
@@ -106,6 +114,12 @@ def changes_total(money: Money) -> str:
         f"Of this week's {amount(whole, money.currency)}, {many} would have saved about "
         f"{amount(saved, money.currency)} ({share(saved, whole)}); no orphan is counted twice."
     )
+
+
+def _limit(change: Change) -> str:
+    """The limit that fired; where callers have many, the lowest and the highest."""
+    low, high = change.deadline_us or 0, change.deadline_high_us or 0
+    return limit(low) if low >= high else f"{limit(low)} up to {limit(high)}"
 
 
 def _route(change: Change) -> str:
@@ -160,5 +174,5 @@ def _retries(row: Row) -> Iterator[str]:
     if row["before_call_id"] is not None:
         yield f"It was attempt {row['before_attempt'] + 1}, a retry of {row['before_call_id']}."
     if row["next_call_id"] is not None:
-        again = " and that was lost as well" if row["next_verdict"] in {"orphaned", "cut_short"} else ""
+        again = ", and that was lost as well" if row["next_verdict"] in {"orphaned", "cut_short"} else ""
         yield f"It was retried as {row['next_call_id']}{again}."

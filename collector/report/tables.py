@@ -46,8 +46,7 @@ def whose(money: Money) -> Table | None:
         for rest, service in zip(frame["is_rest"], frame["service"], strict=True)
     ]
     # Unstacked, not pivoted: a pivot fills gaps with NaN, and money would turn into floats.
-    cells: pd.Series[Any] = frame.set_index(["is_rest", "service", "reason"])["lost_nano"]
-    grid = pd.DataFrame(cells.unstack(fill_value=0))  # noqa: PD010
+    grid: Any = frame.set_index(["is_rest", "service", "reason"])["lost_nano"].unstack(fill_value=0)  # noqa: PD010
     grid = grid[sorted(grid.columns, key=lambda reason: (-sum(grid[reason].tolist()), reason))]
     lines = dict(zip(grid.index, grid.to_numpy().tolist(), strict=True))
     order = sorted(lines, key=lambda key: (key[0], -sum(lines[key]), key[1]))
