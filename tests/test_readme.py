@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from collector import config
-from collector.config.model import FileSection
 from collector.config.fields import Fields
+from collector.config.model import FileSection
 from collector.exporters.catalogue import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent

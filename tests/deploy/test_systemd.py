@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from collector.cli import MISUSED
+from collector.cli.guard import MISUSED
 from tests.deploy.units import settings
 from tests.tools import need
 

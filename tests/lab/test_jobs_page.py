@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collector import config
-from collector.config.sources import JobFields
+from collector.config.fields import JobFields
 from tests.lab import books, collecting, job_books
 from tests.lab.books import BILL, CONFIG, HOUR_US
 from tests.lab.jobs import Job
