@@ -27,7 +27,7 @@ from collector.report.document import CSV, HTML, PDF, Report
 from collector.report.weeks import WEEK_US, named
 from tests.helpers import DAY_US, Desk, Row
 from tests.reports import NEXT_MONDAY_MINUTE, WEEK, bill_all, call, text_of
-from tests.tools import need
+from tests.tools import need, need_library
 from tests.world import World, WorldSpec, build
 
 BYTES_MAX = 300_000
@@ -330,6 +330,7 @@ def orphaned(*arguments: str | Path) -> Result:
 
 def test_the_command_writes_three_files(ledger: Ledger, tmp_path: Path, report: Report) -> None:
     """A directory gets page, table and PDF; standard output stays empty; the PDF holds the figure."""
+    need_library("pangoft2-1.0", "libpangoft2-1.0-0")
     directory = tmp_path / "new" / "dir"
     done = orphaned("report", "--config", ledger[1].path, "--week", "2026-W47", "--output", directory)
     assert done.exit_code == 0, done.stderr

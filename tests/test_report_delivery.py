@@ -30,11 +30,17 @@ from tests.loopback import json_server
 from tests.reports import WEEK, call
 from tests.summaries import run_summary
 from tests.test_daemon import get, until
-from tests.tools import need
+from tests.tools import need, need_library
 
 DUE_US = WEEK.due_us(0, 6, 0)
 AFTER_DUE_MINUTE = (DUE_US - T0_US) // 60_000_000 + 5
 PASSWORD = "correct horse"  # noqa: S105 - a test's own
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _pango() -> None:
+    """What draws the PDFs."""
+    need_library("pangoft2-1.0", "libpangoft2-1.0-0")
 
 
 @pytest.fixture(autouse=True)
