@@ -84,4 +84,8 @@ $(STAMP): requirements-dev.lock pyproject.toml client/pyproject.toml
 	@echo "Installing the locked dependencies into $(VENV) ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check -qq --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check -qq --no-deps --no-build-isolation --editable . --editable client
+	@PATH="$$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q libpangoft2 || { \
+	  echo "The report's PDF wants Pango; installing it with apt."; \
+	  command -v apt-get >/dev/null && ( $(APT_INSTALL) libpango-1.0-0 libpangoft2-1.0-0 ) || \
+	    echo "Without Pango there is no PDF; everything else works. Later: libpango-1.0-0 libpangoft2-1.0-0" >&2; }
 	@touch $@
