@@ -8,6 +8,7 @@ import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Mutant:
 
 def loaded(text: str) -> list[Rule]:
     """Every rule of one rule file."""
-    return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    return [rule for group in yaml.load(text, Loader=yaml.CSafeLoader)["groups"] for rule in group["rules"]]
 
 
 def committed() -> tuple[list[Rule], list[Rule]]:
@@ -98,19 +99,26 @@ def _named(alert: str, rules: list[Rule]) -> list[Rule]:
 def _other_thresholds(alert: str) -> Iterator[Mutant]:
     """One leaf of values.yaml changed, where that changes what this alert does."""
     right = whole(alert)
+    for name, section, recording, alerts in _rendered_otherwise():
+        rules = _named(alert, list(alerts))
+        behaving = tuple({**old, **_behaviour(new)} for old, new in zip(right.alerts, rules, strict=True))
+        mutant = Mutant(name, alert, recording, behaving)
+        if _does(mutant) != _does(right) and (alert, section) not in _NO_MATTER:
+            yield mutant
+
+
+@cache
+def _rendered_otherwise() -> tuple[tuple[str, str, tuple[Rule, ...], tuple[Rule, ...]], ...]:
+    """(name, section, recording rules, alerts) for each leaf of values.yaml changed, each way: drawn once a process."""
     values = yaml.safe_load(VALUES_YAML.read_text("utf-8"))
+    drawn = []
     for path, leaf in _leaves(values, ()):
         for name, other in _others(path[-1], leaf):
             changed = copy.deepcopy(values)
             _put(changed, path, other)
-            files = render(Values.model_validate(changed))
-            rules = _named(alert, loaded(files["alerts.yaml"]))
-            silent_change = tuple({**old, **_behaviour(new)} for old, new in zip(right.alerts, rules, strict=True))
-            mutant = Mutant(
-                f"{'.'.join(map(str, path))}: {name}", alert, tuple(loaded(files["recording.yaml"])), silent_change
-            )
-            if _does(mutant) != _does(right) and (alert, path[0]) not in _NO_MATTER:
-                yield mutant
+            recording, alerts = map(loaded, render(Values.model_validate(changed)).values())
+            drawn.append((f"{'.'.join(map(str, path))}: {name}", str(path[0]), tuple(recording), tuple(alerts)))
+    return tuple(drawn)
 
 
 def _behaviour(rule: Rule) -> Rule:
