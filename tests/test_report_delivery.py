@@ -58,7 +58,17 @@ class Mailbox:
     mails: list[Message] = field(default_factory=list)
     secured: list[bool] = field(default_factory=list)
     users: list[bytes] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
     asked: int = 0
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Takes every recipient but those that are unknown."""
+        if address in self.unknown:
+            return "550 No such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Takes one mail, or refuses it."""
@@ -226,6 +236,23 @@ def test_a_passing_refusal_is_tried_again_at_once(
     handler.refusals = ["451 Later", "451 Later"]
     assert errors(reporting.deliver(desk.config, now_us=DUE_US)) == []
     assert (handler.asked, len(handler.mails)) == (4, 1)
+
+
+def test_a_recipient_that_is_refused_is_named(
+    tmp_path: Path, mailbox: tuple[Mailbox, int], certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others have the mail and get no second one; who lacks it is told."""
+    handler, port = mailbox
+    monkeypatch.setenv("TEST_SMTP_PASSWORD", PASSWORD)
+    handler.unknown = {"b@example.com"}
+    desk = desk_with(tmp_path, mail=mail_section(port, certificate))
+    sent = reporting.deliver(desk.config, now_us=DUE_US)
+    assert errors(sent) == []
+    assert [one.target for one in sent.outcomes] == [  # type: ignore[union-attr]
+        "mail to a@example.com, b@example.com (refused for b@example.com)"
+    ]
+    assert reporting.deliver(desk.config, now_us=DUE_US + 1) is None
+    assert len(handler.mails) == 1
 
 
 def test_webhook_in_slacks_format(tmp_path: Path) -> None:

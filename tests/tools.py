@@ -26,7 +26,7 @@ def need_library(name: str, package: str) -> None:
     if find_library(name) is None and os.geteuid() == 0 and shutil.which("apt-get"):
         _install(package)
     if find_library(name) is None:
-        import pytest  # as above
+        import pytest  # the lab also runs where pytest is not installed
 
         pytest.skip(f"the library {name} is missing and could not be installed: apt-get install {package}")
 

@@ -35,7 +35,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of one target: `error` is empty where it has the report now."""
+    """What became of one target: `error` is empty where it has the report now.
+
+    `target` names whom a mail server refused, where it took the mail for others: these would get it twice.
+    """
 
     target: str
     error: str = ""
@@ -61,7 +64,7 @@ def _one(connection: duckdb.DuckDBPyConnection, report: Report, target: Target, 
     connection.begin()
     try:
         dialect.run(connection, PACKAGE, "delivery_put", note)
-        _send(report, target)
+        refused = _send(report, target)
         connection.commit()
     except OperatingError as error:
         connection.rollback()
@@ -69,19 +72,20 @@ def _one(connection: duckdb.DuckDBPyConnection, report: Report, target: Target, 
     except BaseException:
         connection.rollback()
         raise
-    return Delivered(target.name)
+    return Delivered(f"{target.name} (refused for {', '.join(refused)})" if refused else target.name)
 
 
-def _send(report: Report, target: Target) -> None:
-    """One delivery. Raises OperatingError when it failed, after some attempts."""
+def _send(report: Report, target: Target) -> list[str]:
+    """One delivery; which of a mail's recipients were refused. Raises OperatingError when it failed for good."""
     if isinstance(target, FolderTarget):
         report.write(target.directory / report.figures.week.name)
     elif isinstance(target, MailTarget):
         note = message.mail(report, target)
-        _persistently(target.name, lambda: _post(note.as_bytes(), target))
+        return _persistently(target.name, lambda: _post(note.as_bytes(), target))
     else:
         body = json.dumps(message.slack(report, target.link)).encode()
         _persistently(target.name, lambda: _call(body, target))
+    return []
 
 
 def _persistently(name: str, send: Callable[[], _Result]) -> _Result:
@@ -115,8 +119,8 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _post(note: bytes, target: MailTarget) -> None:
-    """Hand a mail to the server."""
+def _post(note: bytes, target: MailTarget) -> list[str]:
+    """Hand a mail to the server, which may refuse some of the recipients: these."""
     trust = ssl.create_default_context(cafile=None if target.ca_file is None else str(target.ca_file))
     if target.tls == "tls":
         server: smtplib.SMTP = smtplib.SMTP_SSL(target.server, target.port, timeout=CALL_SECONDS_MAX, context=trust)
@@ -127,7 +131,7 @@ def _post(note: bytes, target: MailTarget) -> None:
             server.starttls(context=trust)
         if target.user is not None:
             server.login(target.user, target.password or "")
-        server.sendmail(target.sender, list(target.recipients), note)
+        return sorted(server.sendmail(target.sender, list(target.recipients), note))
 
 
 def _call(body: bytes, target: WebhookTarget) -> None:
