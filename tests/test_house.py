@@ -18,7 +18,7 @@ STATEMENTS = sorted((ROOT / "collector").rglob("*.sql"))
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 # These hold the ledger's tables or the macros that the steps use: many statements, and no grain.
-SQL_COLLECTIONS = frozenset({"schema.sql", "macros.sql", "as_of.sql"})
+SQL_COLLECTIONS = frozenset({"schema.sql", "macros.sql", "as_of.sql", "job_macros.sql"})
 # The only modules that may look at the clock, or catch whatever comes: what they call does neither.
 EDGES = frozenset({"cli.py", "daemon.py", "__main__.py"})
 CLOCKS = frozenset({

@@ -29,7 +29,10 @@ FIELDS = (
     "finished_at", "latency", "first_byte_at", "input_tokens", "cached_input_tokens", "output_tokens",
     "thinking_tokens", "images", "price_class", "account",
 )  # fmt: skip
-_VIEWS = {name: f"CREATE OR REPLACE TEMP VIEW {name} AS " for name in ("completion_field", "job_field")}
+_VIEWS = {
+    "completion_field": "CREATE OR REPLACE TEMP VIEW completion_field AS ",
+    "job_field": "CREATE OR REPLACE TEMP VIEW job_field AS ",
+}
 _PARSE = "CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, getvariable('field_shape'))) END"
 
 
