@@ -287,7 +287,7 @@ def test_a_cancel_on_request_says_nothing_about_dropped_connections(office: Offi
 def test_a_background_response_is_a_call_and_no_job(office: Office) -> None:
     """It has the two lines of a call, and its completion by the response's id; its cancel makes no second row."""
     known: Row = {"response_id": "resp_9"}
-    office.started("w1", 0, job_id="resp_9", operation="chat", **known)
+    office.started("w1", 0, job_id="resp_9", operation="chat", request_id=None, **known)
     office.ended("w1", 1, job_id="resp_9", **known)
     office.cancelled(1, "confirmed", "cancelled", "resp_9")
     office.completion("r9", 2, completion_id="cmpl-9", status="cancelled", **known)
