@@ -150,7 +150,7 @@ def test_the_budget_is_a_hard_limit(budget: tuple[str, str], room: Path) -> None
     """The endpoint gets as many requests as the budget allows at their worst price, and not one more."""
     with endpoint("answers", "holds") as served:
         done = orphaned(*arguments(room, url=served.url, budget=budget))
-        assert "budget was used up before call 4 of 4" in done.stderr, done.stderr
+        assert "budget was used up before call 4 of 4" in done.stdout, done.output
         assert served.wait_for_ends(3) == ["answered", "fin", "fin"]
     assert len(served.requests) == 3
 
@@ -234,7 +234,7 @@ def test_no_secret_is_kept_when_all_goes_wrong(room: Path) -> None:
         typed = arguments(room, "--header", f"Authorization: file:{room / 'token'}", url=served.url)
         done = orphaned(*typed)
     assert done.exit_code == 1
-    assert "control failed (failed, status 401" in done.stderr
+    assert "control failed (failed, status 401" in done.stdout
     assert (len(served.requests), b"s3cr3t" in served.requests[0]) == (1, True)
     assert "s3cr3t" not in done.output + "".join(map(str, log_of(room)))
 
@@ -288,7 +288,7 @@ def test_a_broken_endpoint_ends_the_probe(room: Path) -> None:
     """Three failures in a row are enough; a connection that breaks is a failure, and no silence."""
     with endpoint("answers", "drops") as served:
         done = orphaned(*arguments(room, "--calls", "9", url=served.url, budget=("20", "1")))
-    assert "3 calls in a row failed" in done.stderr
+    assert "3 calls in a row failed" in done.stdout
     assert (done.exit_code, len(served.requests)) == (1, 4)
     assert orphaned(*arguments(room, "--output", str(room / "p"))).exit_code == 1  # nobody listens there
 

@@ -60,11 +60,7 @@ def look(config: Config, room: Room, *, now_us: int, show: Progress) -> tuple[Lo
         bill = _bill(connection, config, room, made)
     judged = tuple(Judged(one, "not left" if one.cell is None else "pending") for one in made)
     troubles = tuple(f"{one.source}: {one.error}" for one in done.ledger.sources if one.error)
-    return Looked(judged, None, (), troubles), [finding(made, bill)] if _left(made) else []
-
-
-def _left(made: list[Made]) -> list[Made]:
-    return [one for one in made if one.cell is not None and (one.outcome, one.reason) == ("aborted", "cancelled")]
+    return Looked(judged, None, (), troubles), [finding(made, bill)]
 
 
 def _bill(connection: duckdb.DuckDBPyConnection, config: Config, room: Room, made: list[Made]) -> Bill:
@@ -87,7 +83,8 @@ def _bill(connection: duckdb.DuckDBPyConnection, config: Config, room: Room, mad
 
 def finding(made: list[Made], bill: Bill) -> Finding:
     """How many of the calls that were left the bill says ran on."""
-    left, controls = _left(made), [one for one in made if one.cell is None and one.outcome == "delivered"]
+    left = [one for one in made if one.was_left]
+    controls = [one for one in made if one.cell is None and one.outcome == "delivered"]
     mode = left[0].mode
     if not bill.is_final:
         return _finding(mode, Counter({"pending": len(left)}), bill.told)

@@ -75,6 +75,16 @@ def _logs(config: Config, since_us: int) -> list[SourceConfig]:
     ]  # fmt: skip
 
 
+def any_left(room: Room) -> bool:
+    """Whether a call was left at all; else there is nothing to look for."""
+    return any(one.was_left for one in room.made())
+
+
+def unlooked(room: Room) -> Looked:
+    """What is known of the calls without a look into any log."""
+    return Looked(tuple(_judged(one, None) for one in room.made()), None, (), ())
+
+
 def own_config(config: Config, room: Room, sources: Sequence[SourceConfig]) -> Config:
     """The user's config over the probe's own ledger, with these sources and the probe as one more observer."""
     probe = ClientLogSource.model_validate({
@@ -84,7 +94,7 @@ def own_config(config: Config, room: Room, sources: Sequence[SourceConfig]) -> C
 
 
 def _judged(made: Made, row: tuple[object, ...] | None) -> Judged:
-    if made.cell is None or made.outcome != "aborted" or made.reason != "cancelled":
+    if not made.was_left:
         return Judged(made, "not left" if made.cell is None or made.outcome != "delivered" else "too late")
     if row is None:
         return Judged(made, "pending")

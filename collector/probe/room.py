@@ -49,6 +49,11 @@ class Made:
     ended_us: int | None = None
     used: Used = NOTHING
 
+    @property
+    def was_left(self) -> bool:
+        """Whether it was left as its cell says; a call that Ctrl-C cut off was not."""
+        return self.cell is not None and (self.outcome, self.reason) == ("aborted", "cancelled")
+
 
 @dataclass
 class Room:

@@ -97,7 +97,8 @@ def probe(config: Config, options: Options, manner: Manner, *, dry_run: bool) ->
         room, plan.targets, plan.worst_nano, plan.budget, pace=options.pace, clock_us=manner.clock_us, say=say
     )
     ended = caller.make(plan.steps)
-    say(ended.told) if ended.told else None
+    if manner.as_json and ended.told:  # else it stands in the report
+        say(ended.told)
     told = _read(config, room, ended, replace(manner, wait_s=0.0) if ended.how == "interrupted" else manner)
     return told and ended.how in {"whole", "budget"}
 
@@ -111,9 +112,13 @@ def _read(config: Config, room: Room, ended: Ended | None, manner: Manner) -> bo
     """Say what the logs tell of a probe's calls, and write down what was measured. True if nothing is pending."""
     if not room.made():
         raise OperatingError("no call was made, so there is nothing to look for")
-    manner.say("Looking for these calls in the logs ...")
-    with bars("reading and matching the logs") as progress:
-        looked, found = _looked(config, room, manner, progress)
+    if judging.any_left(room):
+        manner.say("Looking for these calls in the logs ...")
+        with bars("reading and matching the logs") as progress:
+            looked, found = _looked(config, room, manner, progress)
+    else:
+        looked = judging.unlooked(room)
+        found = findings(looked)
     policies = measured.policies(found, room.about, config.policies)
     if manner.as_json:
         manner.show(json.dumps(telling.document(room.about, ended, looked, found, policies), indent=2))

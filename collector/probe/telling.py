@@ -40,7 +40,7 @@ def plan(
     yield f"{len(steps):>5}  calls in all, at most {_money(_sum(steps, worst_nano), currency)}"
     limit = "no limit of money" if budget.cost_max_nano is None else _money(budget.cost_max_nano, currency)
     fits = affordable(steps, worst_nano, budget)
-    cut = "" if fits == len(steps) else f": the first {fits} of them fit"
+    cut = "" if fits == len(steps) else f"; only the first {fits} calls fit"
     yield f"       budget: {budget.calls_max} calls, {limit}{cut}"
 
 
@@ -67,8 +67,8 @@ def report(about: About, ended: Ended | None, looked: Looked, found: Sequence[Fi
     controls = [one for one in looked.judged if one.made.cell is None]
     answered = sum(one.made.outcome == "delivered" for one in controls)
     in_log = "" if looked.controls_found is None else f", {looked.controls_found} of these in the log by an id"
-    yield f"{len(looked.judged)} calls made. Controls: {answered} of {len(controls)} answered{in_log}."
-    if any(looked.judged):
+    yield f"Calls made: {len(looked.judged)}. Controls: {answered} of {len(controls)} answered{in_log}."
+    if found:
         yield ""
         yield f"{'left':<23}" + "".join(f"{name:>10}" for name in _COLUMNS) + "  share that ran on (Wilson, 90 %)"
     for one in found:
