@@ -20,7 +20,7 @@ _LEFT = {
     "vanished": "never said how its wait ended: its process is gone",
 }
 _CANCELS = {
-    "honoured": "The provider stopped the job {when}: what was done by then is billed, the rest is not.",
+    "honoured": "The provider stopped the job {when}: only what was done by then can be billed.",
     "too_late": "It came too late: the job had ended already, so the cancel saved nothing.",
     "completed_after_all": "The job went on all the same and completed {when}: the cancel saved nothing.",
     "refused": "The provider refused it, and the job ran on: the cancel saved nothing.",
