@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -75,12 +76,20 @@ def run(program: Sequence[str], log: Path | None = None, *, cwd: Path | None = N
 
 
 def left(
-    script: Path, service: Service, how: signal.Signals, log: Path | None, *, requests: int = 1, pause: float = 0.0
-) -> End:
-    """Run `script URL` until the server has its requests, then send it the signal."""
+    script: Path, service: Service, how: signal.Signals, log: Path | None, *,
+    requests: int = 1, logged: str = "", pause: float = 0.0,
+) -> End:  # fmt: skip
+    """Run `script URL` until the server has its requests and the log says `logged`, then send it the signal."""
     process = launch(command([str(script), service.url], log))
     for _ in range(requests):
         service.wait_for_request()
+    end = time.monotonic() + WAIT_SECONDS
+    while log and logged and logged not in _text(log) and time.monotonic() < end:
+        time.sleep(0.02)
     service.stop.wait(pause)
     process.send_signal(how)
     return finish(process)
+
+
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8") if log.exists() else ""

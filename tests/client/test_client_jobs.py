@@ -182,7 +182,7 @@ def test_signal_in_the_wait(text: str, how: signal.Signals, service: Service, tm
     """A signal that kills lets the cancel go out first, and then kills."""
     script, log = tmp_path / "waits.py", tmp_path / "calls.jsonl"
     script.write_text(text, encoding="utf-8")
-    end = programs.left(script, service, how, log, pause=0.3)
+    end = programs.left(script, service, how, log, logged="job_wait_started", pause=0.3)
     assert end.code == -how
     assert set(service.jobs.values()) == {"cancelled"}
     assert (last(log)["cancel_outcome"], lines(log)[1]["reason"]) == ("confirmed", "interrupt")
