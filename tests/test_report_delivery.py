@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from typer.testing import CliRunner
 
 from collector import cli, reporting
+from collector.check import findings
 from collector.config import ConfigError, load
 from collector.daemon import Daemon, Work
 from collector.demo.run import free_address
@@ -474,3 +475,15 @@ def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
         desk.config.report.targets(tmp_path, {})
     (target,) = desk.config.report.targets(tmp_path, {"TEST_HOOK": "https://hooks.example.com/T0/secret"})
     assert "secret" not in f"{target} {target.name}"
+
+
+def test_check_says_whom_it_goes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`orphaned check` names every target, and a variable that is missing is an error there; nothing is sent."""
+    desk = Desk(tmp_path, report={"folder": "reports", "webhook": {"url_env": "TEST_HOOK"}})
+    monkeypatch.delenv("TEST_HOOK", raising=False)
+    (lacking,) = [one for one in findings(desk.config, now_us=T0_US) if "TEST_HOOK" in one.message]
+    assert (lacking.level, lacking.place) == ("error", str(desk.config.path))
+    monkeypatch.setenv("TEST_HOOK", "http://127.0.0.1:9/secret")
+    told = [one for one in findings(desk.config, now_us=T0_US) if "weekly report" in one.message]
+    assert [(one.level, one.place.split()[0]) for one in told] == [("ok", "folder"), ("ok", "webhook")]
+    assert not (tmp_path / "reports").exists()

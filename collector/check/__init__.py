@@ -32,7 +32,7 @@ from collector.costing import prices
 from collector.ledger import append, dialect
 from collector.ledger.append import Stage
 from collector.ledger.job_events import WithJobs
-from collector.problems import Problem
+from collector.problems import Problem, UsageError
 from collector.reading import QUOTA, lister_of, mapping, query_of, service_of, table_query_of
 from collector.sources import bigquery_api, bigquery_live, cloud_logging_live
 from collector.sources.cloud_logging_api import Caller, CallError
@@ -97,6 +97,19 @@ def findings(config: Config, *, now_us: int) -> Iterator[Finding]:
         yield from trial.findings
     yield from _completions(config, trials)
     yield from _prices(config, trials)
+    yield from _delivery(config)
+
+
+def _delivery(config: Config) -> Iterator[Finding]:
+    """Whom the weekly report goes to, or why it cannot; nothing is sent."""
+    try:
+        targets = config.report.targets(config.root, os.environ)
+    except UsageError as error:
+        message = f"{error}. Set it for the daemon, or no report can be delivered"
+        yield Finding("error", str(config.path), message)
+        return
+    for target in targets:
+        yield Finding("ok", target.name, "gets the weekly report; that it arrives was not tried")
 
 
 def _ledger(config: Config) -> Iterator[Finding]:
