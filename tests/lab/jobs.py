@@ -15,6 +15,7 @@ Json = dict[str, Any]
 Kind = Literal["batch", "operation"]
 Manner = Literal["heeds", "is_done", "goes_on"]
 
+GOING_SECONDS = 5.0  # for a waiter to take note of its signal, before a look is answered all the same
 LOOKS = 2  # that are answered; the next waits for its answer until its waiter has left
 PARTS = 3  # of the work; one is done when its waiter leaves
 INPUT_TOKENS, OUTPUT_TOKENS = 7_000, 900  # of a batch, a part
@@ -56,9 +57,19 @@ class Job:
         """Its waiter is on its way out: no look is held up any more."""
         self.left.set()
 
+    async def left_by(self, waiter: asyncio.subprocess.Process) -> int:
+        """The exit code of a waiter that was told to go. No answer meets it before it goes, or cancels."""
+        ended = asyncio.ensure_future(waiter.wait())
+        going = asyncio.ensure_future(self.left.wait())
+        await asyncio.wait({ended, going}, timeout=GOING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        going.cancel()
+        self.leave()
+        return await ended
+
     def cancel(self) -> None:
         """Somebody asks for its end. The answer says nothing; what comes of it the next look shows."""
         self.cancelled_us.append(_now_us())
+        self.leave()
         if self.manner == "is_done":
             self.run_on(self.looked_us[-1] + 1)  # it ended behind the last look that was answered
         else:

@@ -149,8 +149,7 @@ async def _wait(room: Path, case: Case, service: Service, port: int) -> Waited:
             await asyncio.wait_for(job.waited_for.wait(), START_SECONDS_MAX)
             await asyncio.wait_for(asleep(started.pid), STEP_SECONDS_MAX)
             started.send_signal(case.how)
-            job.leave()
-            code = await asyncio.wait_for(started.wait(), STEP_SECONDS_MAX)
+            code = await asyncio.wait_for(job.left_by(started), STEP_SECONDS_MAX)
     finally:
         os.close(errors)
     job.run_on()

@@ -58,9 +58,8 @@ async def _play(room: Path) -> Job:
             await asyncio.wait_for(job.filed.wait(), START_SECONDS_MAX)
             await _waiting(room)
             await asyncio.wait_for(asleep(script.pid), STEP_SECONDS_MAX)
-            job.leave()
             script.send_signal(signal.SIGINT)
-            assert await asyncio.wait_for(script.wait(), STEP_SECONDS_MAX) == -signal.SIGINT
+            assert await asyncio.wait_for(job.left_by(script), STEP_SECONDS_MAX) == -signal.SIGINT
         with (room / "jobs.jsonl").open("wb") as log:
             command = [sys.executable, "log_batches.py", NAME]
             async with process(*command, cwd=room, env=env, stdout=log) as script:
