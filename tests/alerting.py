@@ -5,11 +5,9 @@ programs come from Debian (tests/tools.py); both are stopped, and waited for, at
 """
 
 import json
-import subprocess
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +18,10 @@ import yaml
 from rules.build import write
 from rules.values import VALUES_YAML, Values
 from tests.lab.edge import free_ports
-from tests.loopback import json_server
+from tests.loopback import json_server, served, until
 from tests.tools import need
 
 EXAMPLE = Path(__file__).parents[1] / "rules" / "alertmanager.example.yaml"
-WAIT_SECONDS = 90
-_LOOK_SECONDS = 0.1
 Alert = dict[str, Any]
 
 
@@ -72,14 +68,6 @@ class Watch:
             return json.load(answer)["data"]
 
 
-def until(true: Callable[[], object], otherwise: str) -> None:
-    """Waits until `true()`, and fails after a bounded time with `otherwise`."""
-    end = time.monotonic() + WAIT_SECONDS
-    while not true():
-        assert time.monotonic() < end, f"never came: {otherwise}"
-        time.sleep(_LOOK_SECONDS)
-
-
 def quick_values(**changed: Mapping[str, Any]) -> Values:
     """The committed values at a pace for tests; `changed` are keys of sections."""
     values = yaml.safe_load(VALUES_YAML.read_text("utf-8"))
@@ -110,27 +98,8 @@ def watching(room: Path, collector: str, values: Values) -> Iterator[Watch]:
             ],
         }  # fmt: skip
         for address, command in commands.items():
-            stack.enter_context(_running(command, room / f"{Path(command[0]).name}.log"))
-            until(lambda address=address: _ready(address), f"{address} ready")  # type: ignore[misc]
+            stack.enter_context(served(command, address, room / f"{Path(command[0]).name}.log"))
         yield Watch(prometheus, told)
-
-
-@contextmanager
-def _running(command: list[str], log: Path) -> Iterator[None]:
-    with log.open("wb") as file, subprocess.Popen(["nice", "-n", "19", *command], stdout=file, stderr=file) as started:
-        try:
-            yield
-        finally:
-            started.terminate()
-            started.wait(30)
-
-
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{address}/-/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _write_yaml(path: Path, content: Any) -> None:

@@ -1,12 +1,21 @@
-"""A server on loopback that answers JSON with JSON: what stands in for an API of Google's in the tests."""
+"""Servers on loopback: one that answers JSON with JSON, for an API of somebody else's, and programs that serve HTTP.
+
+In: what is answered, or a command line. Out: a server that is ready, and stopped and waited for at the end.
+"""
 
 import json
+import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+WAIT_SECONDS = 120
+_LOOK_SECONDS = 0.1
 Answer = Callable[[str, str, Any], tuple[int, Any]]  # method, path, what was asked -> status, what is told
 
 
@@ -52,3 +61,32 @@ def json_server(answer: Answer) -> Iterator[str]:
         listening.shutdown()
         listening.server_close()
         thread.join()
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    """Waits until `true()`, and fails after a bounded time with what never came."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not true():
+        assert time.monotonic() < end, f"waited {WAIT_SECONDS} s in vain: {what}"
+        time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def served(command: Sequence[str | Path], address: str, log: Path) -> Iterator[None]:
+    """The program while it runs, from when it says at `address` that it is ready, as Prometheus and its kin do."""
+    with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
+        try:
+            until(lambda: process.poll() is not None or _is_ready(address), f"{address} ready")
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/-/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

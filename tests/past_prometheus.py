@@ -5,18 +5,16 @@ In: an OpenMetrics file, or a folder with blocks. Out: the answers to queries at
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import socket
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from tests.lab.edge import free_ports
+from tests.loopback import served
 from tests.tools import need
 
-START_SECONDS_MAX = 60
 Answer = dict[tuple[tuple[str, str], ...], float]  # sorted labels with the name -> value
 
 
@@ -44,14 +42,6 @@ class PastPrometheus:
             result = json.load(answer)["data"]["result"]
         return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in result}
 
-    def ready(self) -> bool:
-        """Whether it answers."""
-        try:
-            with urlopen(f"http://{self._address}/-/ready", timeout=5):
-                return True
-        except (URLError, ConnectionError):
-            return False
-
 
 @contextmanager
 def serving(blocks: Path, folder: Path) -> Iterator[PastPrometheus]:
@@ -59,23 +49,10 @@ def serving(blocks: Path, folder: Path) -> Iterator[PastPrometheus]:
     program = need("prometheus", "prometheus")
     config = folder / "prometheus.yml"
     config.write_text("global: {}\n", encoding="utf-8")
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    with (folder / "prometheus.log").open("wb") as log, subprocess.Popen(
-        [
-            program, f"--config.file={config}", f"--storage.tsdb.path={blocks}", f"--web.listen-address={address}",
-            "--storage.tsdb.retention.time=100y",
-        ],
-        stdout=log, stderr=log,
-    ) as process:  # fmt: skip
-        try:
-            server, deadline = PastPrometheus(address), time.monotonic() + START_SECONDS_MAX
-            while not server.ready():
-                assert process.poll() is None, (folder / "prometheus.log").read_text(encoding="utf-8")
-                assert time.monotonic() < deadline, "Prometheus did not start in time"
-                time.sleep(0.1)
-            yield server
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    command = [
+        program, f"--config.file={config}", f"--storage.tsdb.path={blocks}", f"--web.listen-address={address}",
+        "--storage.tsdb.retention.time=100y",
+    ]  # fmt: skip
+    with served(command, address, folder / "prometheus.log"):
+        yield PastPrometheus(address)

@@ -6,8 +6,6 @@ last state, over a span that begins in the first. Both ends are instants of real
 """
 
 import json
-import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +20,10 @@ import yaml
 from collector.daemon import Daemon, Work
 from collector.records import RunSummary
 from tests.lab.edge import free_ports
+from tests.loopback import served, until
 from tests.tools import need
 
 SCRAPE_SECONDS = 1
-WAIT_SECONDS = 120
 LAST_RUN = "orphaned_inference_run_last_success_timestamp_seconds"
 Answer = dict[tuple[tuple[str, str], ...], float]  # sorted labels -> value
 
@@ -83,36 +81,13 @@ def prometheus(directory: Path, *flags: str, scrape: str = "") -> Iterator[Prome
     config = {"global": {"scrape_interval": f"{SCRAPE_SECONDS}s"}, "scrape_configs": targets}
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    with (directory / "prometheus.log").open("wb") as log:
-        running = subprocess.Popen(
-            [program, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
-             f"--web.listen-address=127.0.0.1:{port}", *flags],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-        try:
-            made = Prometheus(f"127.0.0.1:{port}")
-            until(lambda: _ready(made), "Prometheus is ready")
-            yield made
-        finally:
-            running.terminate()
-            running.wait(timeout=30)
-
-
-def _ready(made: Prometheus) -> bool:
-    try:
-        with urlopen(f"http://{made.address}/-/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def until(done: Callable[[], bool], what: str) -> None:
-    """Waits, within bounds, until `done`. TimeoutError says what never came."""
-    for _ in range(WAIT_SECONDS * 5):
-        if done():
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"waited {WAIT_SECONDS} s in vain: {what}")
+    address = f"127.0.0.1:{port}"
+    command = [
+        program, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+        f"--web.listen-address={address}", *flags,
+    ]  # fmt: skip
+    with served(command, address, directory / "prometheus.log"):
+        yield Prometheus(address)
 
 
 @contextmanager

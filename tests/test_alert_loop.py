@@ -9,9 +9,10 @@ import pytest
 from collector import pipeline
 from collector.daemon import Daemon, Work, wall_clock_us
 from collector.records import RunSummary
-from tests.alerting import quick_values, until, watching
+from tests.alerting import quick_values, watching
 from tests.helpers import MINUTE_US, T0_US, Desk
 from tests.lab.edge import free_ports
+from tests.loopback import until
 
 FAST = "OrphanedSpendBurningFast"
 DOWN = "OrphanedCollectorDown"

@@ -12,8 +12,9 @@ from collector import pipeline
 from collector.config import Config, load
 from collector.daemon import Daemon, Work
 from collector.records import LedgerSummary, RunSummary, instant_us
-from tests.alerting import Watch, quick_values, until, watching
+from tests.alerting import Watch, quick_values, watching
 from tests.helpers import NANO, lost_now, rows
+from tests.loopback import until
 from tests.rule_mutants import committed
 from tests.world import build
 from tests.world_spec import WorldSpec

@@ -46,9 +46,9 @@ class Window:
 def summarise(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> LedgerSummary:
     """The ledger as it stands; `values` holds now_us, currency and horizon_us."""
     now_us = int(values["now_us"])
-    bound = {**values, "month_us": _month_start_us(now_us)}
+    bound = {**values, **_spans(_windows(now_us))}
     counters = _counters(connection)
-    windows = _windows(connection, bound)
+    windows = _spend(connection, bound)
     runs = tuple(RunRecord(*row) for row in dialect.run(connection, PACKAGE, "summary_run"))
     sources = _sources(connection, counters)
     problems = tuple(ProblemCount(*row) for row in dialect.run(connection, PACKAGE, "summary_problem"))
@@ -124,11 +124,20 @@ def _filled(held: Sequence[tuple[float, int]]) -> tuple[tuple[float, int], ...]:
     return tuple((bound, known.get(bound, 0)) for bound in BOUNDS_S)
 
 
-def _windows(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> tuple[WindowSpend, ...]:
-    """Spend by window and currency, in the windows that end now."""
-    now_us = int(bound["now_us"])
+def _windows(now_us: int) -> list[Window]:
+    """The windows that the metrics have: they end now."""
     spans = [Window(name, now_us - days * DAY_US, now_us) for name, days in WINDOW_DAYS.items()]
-    return spend(connection, bound, [*spans, Window("month", int(bound["month_us"]), now_us)])
+    return [*spans, Window("month", _month_start_us(now_us), now_us)]
+
+
+def _spans(windows: Sequence[Window]) -> dict[str, Any]:
+    """`windows` as the statements about them take them."""
+    return {
+        "spans": [one.name for one in windows],
+        "froms_us": [one.from_us for one in windows],
+        "tos_us": [one.to_us for one in windows],
+        "oldest_us": min(one.from_us for one in windows) - SLACK_US,
+    }
 
 
 def spend(
@@ -138,19 +147,18 @@ def spend(
 
     The one place where what was lost in a span of time is added up, so that no two views can disagree.
     """
-    spans = {
-        "spans": [one.name for one in windows],
-        "froms_us": [one.from_us for one in windows],
-        "tos_us": [one.to_us for one in windows],
-        "oldest_us": min(one.from_us for one in windows) - SLACK_US,
-    }
+    return _spend(connection, {**bound, **_spans(windows)})
+
+
+def _spend(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> tuple[WindowSpend, ...]:
+    """Spend by window and currency."""
     return tuple(
         WindowSpend(
             span, currency, int(low), int(best), int(high), int(avoidable),
             dict(zip(PARTS, map(int, parts), strict=True)),
         )
         for span, currency, low, best, high, avoidable, *parts in dialect.run(
-            connection, PACKAGE, "summary_window", {**bound, **spans}
+            connection, PACKAGE, "summary_window", bound
         )
     )  # fmt: skip
 

@@ -1,10 +1,7 @@
 -- One row per window, service and currency: what was lost on attempts that a later one superseded.
 WITH
 win AS (
-    SELECT unnest([
-        {'span': '1d', 'from_us': $now_us - 86400000000}, {'span': '7d', 'from_us': $now_us - 604800000000},
-        {'span': '30d', 'from_us': $now_us - 2592000000000}, {'span': 'month', 'from_us': $month_us}
-    ], recursive := true)
+    SELECT unnest($spans) AS span, unnest($froms_us) AS from_us
 ),
 -- Only the outermost observer's row carries money, so that no attempt is counted twice.
 paid AS (
@@ -15,7 +12,7 @@ paid AS (
     JOIN retry_current AS r ON r.suspect_no = v.suspect_no
     LEFT JOIN label_value AS a ON a.label = 'service_name' AND a.value = v.service
     WHERE v.money_row AND v.verdict IN ('orphaned', 'cut_short') AND v.currency IS NOT NULL
-        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > $now_us - 2764800000000
+        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > $oldest_us
         AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) <= $now_us
 )
 SELECT

@@ -2,10 +2,7 @@
 CREATE OR REPLACE TEMP TABLE window_loss AS
 WITH
 win AS (
-    SELECT unnest([
-        {'span': '1d', 'from_us': $now_us - 86400000000}, {'span': '7d', 'from_us': $now_us - 604800000000},
-        {'span': '30d', 'from_us': $now_us - 2592000000000}, {'span': 'month', 'from_us': $month_us}
-    ], recursive := true)
+    SELECT unnest($spans) AS span, unnest($froms_us) AS from_us
 ),
 loss AS (
     SELECT
@@ -26,5 +23,5 @@ SELECT
     coalesce(sum(l.orphaned_nano) FILTER (l.at_us > w.from_us), 0) AS nano
 FROM win AS w
 CROSS JOIN loss AS l
-WHERE l.at_us > $now_us - 2764800000000 AND l.at_us <= $now_us
+WHERE l.at_us > $oldest_us AND l.at_us <= $now_us
 GROUP BY ALL

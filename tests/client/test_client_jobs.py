@@ -117,6 +117,46 @@ def test_cancel_without_effect(state: str, outcome: str, log: Path) -> None:
     assert last(log)["cancel_outcome"] == outcome
 
 
+def flaky(looks: list[object]) -> Callable[[object], object]:
+    """A function that tells one of `looks` after the other, and raises those that are errors."""
+    told = iter(looks)
+
+    def look(_: object) -> object:
+        found = next(told, looks[-1])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return look
+
+
+BROKEN = ConnectionError("reset")
+
+
+@pytest.mark.parametrize(
+    ("looks", "outcome", "error"),
+    [([BROKEN, "cancelled"], "confirmed", None), ([BROKEN], "unconfirmed", "ConnectionError")],
+)
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_look_that_fails_is_no_refusal(
+    looks: list[object], outcome: str, error: str | None, awaited: bool, log: Path
+) -> None:
+    """A cancel that was taken stands, whatever becomes of the looks after it: the next one may tell."""
+    guard = cancel_on_abort("j", cancel=lambda _: None, state=flaky(looks), wait_seconds=0.7)
+
+    def wait() -> None:
+        with guard:
+            raise KeyboardInterrupt
+
+    async def wait_as_a_task() -> None:
+        async with guard:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(wait_as_a_task()) if awaited else wait()
+    assert (last(log)["cancel_outcome"], last(log)["error"]) == (outcome, error)
+
+
 def test_cancel_that_fails_or_hangs(log: Path) -> None:
     """Neither an error nor silence of the provider holds up the interruption."""
 

@@ -263,7 +263,7 @@ def test_the_pager_prints_what_comes() -> None:
     """A line an alert; what Alertmanager did not send gets 400, and no line."""
     (port,) = free_ports(1)
     alert = {
-        "status": "firing", "labels": {"alertname": "BillLate", "severity": "warning"},
+        "status": "firing", "labels": {"alertname": "OrphanedBillLate", "severity": "warning"},
         "annotations": {"description": "Two\nlines."},
     }  # fmt: skip
     command = [sys.executable, "-I", str(DEPLOY / "pager.py"), f"127.0.0.1:{port}"]
@@ -274,7 +274,7 @@ def test_the_pager_prints_what_comes() -> None:
             started.terminate()
         told, _ = started.communicate(timeout=60)
     assert statuses == [200, 400, 400]
-    assert told == "firing    BillLate                    warning   Two lines.\n"
+    assert told == "firing    OrphanedBillLate            warning   Two lines.\n"
 
 
 def posted(port: int, body: object) -> int:

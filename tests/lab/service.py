@@ -178,9 +178,9 @@ async def _answer(work: Work, line: Line) -> None:
 
 
 def _whole(body: bytes) -> bytes:
-    """A response with that body, and the last on its connection: a pool that took it for open would lose a request."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}Connection: close\r\n\r\n".encode() + body
+    """A response with that body. That its connection is closed behind it is not said, as by servers that go away."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 async def _stream(work: Work, line: Line) -> None:

@@ -41,6 +41,8 @@ class CancelOnAbort:
         self.wait_until = 0.0
         self._began_at = 0.0
         self._is_done = self._is_told = False
+        self._state: str | None = None  # the job's, as last told after the cancel
+        self._trouble: Exception | None = None  # why a look told nothing
         self._dying_of: int | None = None  # the signal that kills when the task has been cancelled
         self._cancel_task: Callable[[], object] | None = None  # set while the waiter is a task
 
@@ -120,56 +122,73 @@ class CancelOnAbort:
         thread = threading.Thread(target=self._cancel, daemon=True, name="orphaned-inference-cancel")
         thread.start()
         thread.join(self.wait_seconds)
-        self._write_outcome(None, None)
+        self._write_outcome()
 
     @quietly
     def _cancel(self) -> None:
-        """Cancel, then look until the provider says how the job ended."""
+        """Cancel, then look until the provider says how the job ended. A look that fails refuses nothing."""
         self._write("cancel_requested", {})
         try:
-            state = state_of(self.job.cancel())
-            while state not in _ENDED and self.job.look is not None and time.monotonic() < self.wait_until:
-                state = state_of(self.job.look()) or state
-                if state not in _ENDED:
-                    time.sleep(_POLL_SECONDS)
+            self._see(self.job.cancel())
         except Exception as error:
-            self._write_outcome(None, error)
+            self._write_outcome(error)
             raise
-        self._write_outcome(state, None)
+        while self.job.look is not None and not self._has_ended and time.monotonic() < self.wait_until:
+            try:
+                self._see(self.job.look())
+            except Exception as error:  # noqa: BLE001 - the next look may tell
+                self._trouble = error
+            if not self._has_ended:
+                time.sleep(_POLL_SECONDS)
+        self._write_outcome()
 
     async def _cancel_soon(self) -> None:
         """The same where the client's steps are awaitable."""
         import asyncio
 
         self._write("cancel_requested", {})
-        state = None
         try:
-            state = state_of(await _awaited(self.job.cancel()))
-            while state not in _ENDED and self.job.look is not None:
-                state = state_of(await _awaited(self.job.look())) or state
-                if state not in _ENDED:
-                    await asyncio.sleep(_POLL_SECONDS)
+            self._see(await _awaited(self.job.cancel()))
         except asyncio.CancelledError:
-            self._write_outcome(state, None)
+            self._write_outcome()
             raise
         except Exception as error:  # noqa: BLE001 - the interruption goes on whatever the provider said
-            self._write_outcome(state, error)
-        else:
-            self._write_outcome(state, None)
+            self._write_outcome(error)
+            return
+        try:
+            while self.job.look is not None and not self._has_ended:
+                try:
+                    self._see(await _awaited(self.job.look()))
+                except Exception as error:  # noqa: BLE001 - the next look may tell
+                    self._trouble = error
+                if not self._has_ended:
+                    await asyncio.sleep(_POLL_SECONDS)
+        finally:
+            self._write_outcome()
 
-    def _write_outcome(self, state: str | None, error: Exception | None) -> None:
-        """What came of the cancel; said once, by whoever knows first or has waited long enough."""
+    def _see(self, told: Any) -> None:
+        """Take note of what the provider says of the job."""
+        self._state = state_of(told) or self._state
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._state in _ENDED
+
+    def _write_outcome(self, error: Exception | None = None) -> None:
+        """What came of the cancel, by `error` if it was refused; said once, by whoever knows or has waited enough."""
         if self._is_told:
             return
         self._is_told = True
         if error is not None:
             outcome = "failed"
-        elif state == "cancelled" or (state == "ended" and self.job.provider == "anthropic"):
+        elif self._state == "cancelled" or (self._state == "ended" and self.job.provider == "anthropic"):
             outcome = "confirmed"
+        elif self._has_ended:
+            outcome = "too_late"
         else:
-            outcome = "too_late" if state in _ENDED else "unconfirmed"
+            outcome, error = "unconfirmed", self._trouble
         kind = type(error).__name__ if error is not None else None
-        self._write("cancel_ended", {"cancel_outcome": outcome, "state": state, "error": kind})
+        self._write("cancel_ended", {"cancel_outcome": outcome, "state": self._state, "error": kind})
 
     @quietly
     def _write(self, event: str, more: dict[str, Any]) -> None:
