@@ -200,6 +200,18 @@ def test_unknown_amounts_are_no_zeros(tmp_path: Path) -> None:
     assert (row["EffectiveCost"], row["x_UnknownCostRequests"], row["ConsumedQuantity"]) == ("", "1", "1")
 
 
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    """A name out of a log that a spreadsheet would compute is told as text; the export has it as it was."""
+    desk = Desk(tmp_path)
+    named_so = '=HYPERLINK("http://elsewhere")'
+    call(desk, "c1", 1, waits=10, works=30, service=named_so)
+    desk.run(NEXT_MONDAY_MINUTE + 60)
+    (row,) = csv.DictReader(io.StringIO(reporting.drawn(desk.config, week=WEEK).csv.decode()))
+    assert row["x_Service"] == f"'{named_so}"
+    assert Decimal(row["EffectiveCost"]) > 0
+    assert [one["service"] for one in exported(desk.config)] == [named_so]
+
+
 def test_the_default_week(tmp_path: Path) -> None:
     """The newest whole week; where only the week under way is known, that one, as far as it goes."""
     desk = Desk(tmp_path)

@@ -15,3 +15,7 @@ CREATE OR REPLACE TEMP MACRO decimal_text(parts, whole, digits) AS
     END;
 CREATE OR REPLACE TEMP MACRO amount_text(nano) AS decimal_text(nano, 1000000000, 9);
 CREATE OR REPLACE TEMP MACRO usage_text(micro) AS decimal_text(micro, 1000000, 6);
+
+-- Text from a log for a cell that people open in a spreadsheet, which would take it for a formula (OWASP: CSV injection).
+CREATE OR REPLACE TEMP MACRO cell_text(told) AS
+    CASE WHEN regexp_matches(told, '^[=+@\t\r-]') THEN '''' || told ELSE told END;
