@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from collector.ledger.append import stretches
 from collector.problems import EXCERPT_CHARS_MAX
 from tests.garbage import (
     FILES,
@@ -189,6 +190,47 @@ def test_first_reading_stands(tmp_path: Path, order: str, runs: int) -> None:
     same, other = order.count(order[0]) - 1, len(order) - order.count(order[0])
     assert source_counts(desk.config, "app") == {"new": 1, "duplicate": same, "problem": other, "ignored": 0}
     assert len(rows(desk.config, "problem")) == other
+
+
+def test_old_and_new_lines_repeat(tmp_path: Path) -> None:
+    """Lines of weeks that lie far apart, read together again: each is known by its own hour."""
+    desk = Desk(tmp_path)
+    minutes = [week * 7 * 24 * 60.0 for week in range(3)]
+    for again in range(2):
+        for minute in minutes:
+            desk.started(f"c{minute}", minute)
+            desk.completion(f"c{minute}", minute + 1)
+        desk.run(minutes[-1] + 60 + again)
+    for source in ("app", "backend"):
+        assert source_counts(desk.config, source) == {"new": 3, "duplicate": 3, "problem": 0, "ignored": 0}
+
+
+def test_keys_that_read_alike_are_two(tmp_path: Path) -> None:
+    """Account "a b" with id "c" is not account "a" with id "b c", where both are told twice."""
+    desk = Desk(tmp_path)
+    for _ in range(2):
+        for account, name in (("a b", "c"), ("a", "b c")):
+            entry = completion(1)
+            entry["jsonPayload"]["completion_id"] = name
+            entry["resource"]["labels"]["project_id"] = account
+            desk.put(FILES["backend"], entry | {"insertId": f"{account}/{name}"})
+    desk.run(READ_MIN)
+    assert source_counts(desk.config, "backend") == {"new": 2, "duplicate": 2, "problem": 0, "ignored": 0}
+
+
+@pytest.mark.parametrize(
+    ("hours", "wanted"),
+    [
+        ([], []),
+        ([5], [(5, 5)]),
+        ([1, 2, 4, 7], [(1, 4), (7, 7)]),
+        (list(range(0, 400, 10)), [(0, 390)]),  # too many for a statement each: gaps of 16 are bridged
+        ([*range(0, 100, 10), 5000], [(hour, hour) for hour in (*range(0, 100, 10), 5000)]),
+    ],
+)
+def test_stretches(hours: list[int], wanted: list[tuple[int, int]]) -> None:
+    """Every hour lies in one of few stretches; what is far from all of them lies in none."""
+    assert stretches(hours) == wanted
 
 
 def test_crlf_and_mark_at_the_start(tmp_path: Path) -> None:

@@ -5,27 +5,21 @@ core AS (
     SELECT s.* FROM suspect AS s
     WHERE s.suspect_no IN (SELECT suspect_no FROM active_suspect)
 ),
-recent AS (
+-- Looked for in one reading: whatever is put aside of all recent calls would not fit into memory.
+shared AS (
     SELECT
         source, call_id, event, at_us, started_at_us, ended_at_us, request_id, received_request_id, trace_id,
         span_id, outcome, bytes_received, upstream_bytes
     FROM client_call
     WHERE at_us BETWEEN $node_from_us AND $node_to_us AND event <> 'ended'
-),
-sharing AS (
-    SELECT source, call_id, at_us FROM recent WHERE request_id IN (SELECT request_id FROM core)
-    UNION
-    SELECT source, call_id, at_us FROM recent WHERE request_id IN (SELECT received_request_id FROM core)
-    UNION
-    SELECT source, call_id, at_us FROM recent WHERE received_request_id IN (SELECT request_id FROM core)
-    UNION
-    SELECT source, call_id, at_us FROM recent WHERE trace_id IS NOT NULL AND (trace_id, span_id) IN (
-            SELECT (trace_id, span_id) FROM core WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
-),
-shared AS (
-    SELECT r.*
-    FROM recent AS r
-    SEMI JOIN sharing AS s ON s.source = r.source AND s.call_id = r.call_id AND s.at_us = r.at_us
+        AND (
+            request_id IN (SELECT request_id FROM core UNION ALL SELECT received_request_id FROM core)
+            OR received_request_id IN (SELECT request_id FROM core)
+            OR (
+                trace_id IS NOT NULL AND (trace_id, span_id) IN (
+                    SELECT (trace_id, span_id) FROM core WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
+            )
+        )
 ),
 -- Two joins by equality, because an OR in an anti join would compare every row with every other.
 neighbour AS (

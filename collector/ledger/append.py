@@ -18,6 +18,7 @@ from collector.problems import BrokenInvariantError, OperatingError, Problem
 
 PACKAGE = "collector.ledger"
 HOUR_US = 3_600_000_000
+STRETCHES_MAX = 16  # a statement each
 ROWS_PER_COMMIT = 200_000  # enough to fill some row groups; little enough that the reader keeps ahead
 
 
@@ -178,11 +179,10 @@ def _repeating(
     """
     dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
     waiting = dialect.count(connection, PACKAGE, f"aside_key_{kind}") if aside else 0
-    low, high = dialect.run(connection, PACKAGE, "fresh_extent")[0]
-    if low is None:
-        return None, 0
-    window = {**bound, "from_us": low - HOUR_US, "to_us": high + HOUR_US}
-    if not dialect.count(connection, PACKAGE, f"known_{kind}", window) and not waiting:
+    known = dialect.count(connection, PACKAGE, "repeated_key")
+    for stretch in _stretches(connection, "fresh_hour"):
+        known += dialect.count(connection, PACKAGE, f"known_{kind}", {**bound, **stretch})
+    if not known and not waiting:
         return None, 0
     dialect.run(connection, PACKAGE, "repeating_line")
     taken_back = dialect.count(connection, PACKAGE, f"drop_repeating_{kind}", bound)
@@ -197,13 +197,35 @@ def _carefully(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[
         inserted = dialect.count(connection, PACKAGE, "insert_billing_line", bound)
         repeated = dialect.count(connection, PACKAGE, "repeated_billing_line", bound)
         return inserted - repeated, repeated, 0
-    low, high = dialect.run(connection, PACKAGE, f"extent_{kind}")[0]
-    window = {**bound, "from_us": (low or 0) - HOUR_US, "to_us": (high or 0) + HOUR_US}
-    dialect.run(connection, PACKAGE, f"repeated_{kind}", window)
+    dialect.run(connection, PACKAGE, f"earlier_none_{kind}")
+    for stretch in _stretches(connection, f"staged_hour_{kind}"):
+        dialect.run(connection, PACKAGE, f"earlier_{kind}", {**bound, **stretch})
+    dialect.run(connection, PACKAGE, f"repeated_{kind}")
     repeated, conflicts = dialect.run(connection, PACKAGE, "repeated_count")[0]
     if conflicts:
         dialect.run(connection, PACKAGE, "conflicting_line", bound)
     return dialect.count(connection, PACKAGE, f"insert_{kind}", bound), repeated, conflicts
+
+
+def _stretches(connection: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, int]]:
+    """Where what the waiting records repeat may lie: the hours that the file `name` selects, and one around."""
+    hours = [hour for (hour,) in dialect.run(connection, PACKAGE, name)]
+    return [{"from_us": (first - 1) * HOUR_US, "to_us": (last + 2) * HOUR_US} for first, last in stretches(hours)]
+
+
+def stretches(hours: Sequence[int]) -> list[tuple[int, int]]:
+    """The first and the last hour of a few stretches of `hours`: what lies between old and new stays unread."""
+    gap = 2
+    while True:
+        found: list[tuple[int, int]] = []
+        for hour in hours:
+            if found and hour - found[-1][1] <= gap:
+                found[-1] = (found[-1][0], hour)
+            else:
+                found.append((hour, hour))
+        if len(found) <= STRETCHES_MAX:
+            return found
+        gap *= 2
 
 
 def _lines(held: Sequence[Delivery]) -> pa.Table:

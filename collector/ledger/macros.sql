@@ -43,3 +43,15 @@ CREATE OR REPLACE TEMP MACRO call_key(call_id, event, ended_at_us) AS
 CREATE OR REPLACE TEMP MACRO completion_key(account, completion_id) AS hash(account, completion_id);
 CREATE OR REPLACE TEMP MACRO entry_key(log_name, insert_id, at_us) AS
     CASE WHEN insert_id IS NOT NULL THEN hash(log_name, insert_id, at_us) END;
+
+-- What two readings of one key have to agree on: a hash of all that a row tells.
+CREATE OR REPLACE TEMP MACRO call_content(told) AS
+    hash(told.at_us, told.started_at_us, told.service, told.provider, told.account, told.model, told.operation,
+        told.stream, told.request_id, told.received_request_id, told.trace_id, told.span_id, told.response_id,
+        told.retry_of, told.process, told.input_tokens, told.max_output_tokens, told.request_bytes, told.outcome,
+        told.reason, told.status_code, told.bytes_received, told.output_tokens_received, told.first_byte_at_us,
+        told.upstream_bytes);
+CREATE OR REPLACE TEMP MACRO completion_content(told) AS
+    hash(told.completion_id, told.account, told.request_id, told.trace_id, told.span_id, told.response_id, told.model,
+        told.stream, told.status, told.received_at_us, told.first_byte_at_us, told.finished_at_us, told.input_tokens,
+        told.cached_input_tokens, told.output_tokens, told.thinking_tokens, told.images, told.price_class);
