@@ -67,7 +67,8 @@ def test_descriptor_taken_by_the_host(tmp_path: Path) -> None:
     """A host that closes all descriptors and opens a file of its own never finds our lines in it."""
     journal = Journal(str(tmp_path / "log"))
     journal.write({"first": 1})
-    taken = journal._descriptor
+    assert journal._file is not None
+    taken = journal._file.descriptor
     os.close(taken)
     own = os.open(tmp_path / "own", os.O_WRONLY | os.O_CREAT)
     assert own == taken
@@ -76,6 +77,41 @@ def test_descriptor_taken_by_the_host(tmp_path: Path) -> None:
     os.close(own)
     assert (tmp_path / "own").read_bytes() == b"mine"
     assert lines(tmp_path / "log") == [{"first": 1}, {"second": 2}]
+
+
+def test_rotation_under_many_threads(tmp_path: Path) -> None:
+    """While many threads write, the log is rotated: no line is lost or in a file of the host's, no file stays open."""
+    path, own = tmp_path / "log", tmp_path / "own"
+    journal, is_over = Journal(str(path)), threading.Event()
+    counts = [0] * 6
+
+    def write(name: int) -> None:
+        while not is_over.is_set():
+            journal.write({"name": name, "number": counts[name]})
+            counts[name] += 1
+
+    def open_and_close() -> None:
+        while not is_over.is_set():
+            with own.open("ab"):
+                pass
+
+    work = [threading.Thread(target=write, args=(name,)) for name in range(len(counts))]
+    work += [threading.Thread(target=open_and_close) for _ in range(2)]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for thread in work:
+        thread.start()
+    for number in range(30):
+        time.sleep(0.03)
+        while not path.exists():
+            time.sleep(0.01)
+        path.rename(path.with_name(f"log.{number}"))
+    is_over.set()
+    for thread in work:
+        thread.join()
+    found = [(line["name"], line["number"]) for part in tmp_path.glob("log*") for line in lines(part)]
+    assert sorted(found) == [(name, number) for name, count in enumerate(counts) for number in range(count)]
+    assert own.read_bytes() == b""
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
 
 
 def test_many_writers(tmp_path: Path) -> None:
