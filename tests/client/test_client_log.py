@@ -5,8 +5,10 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 
 from orphaned_inference import calls
 from orphaned_inference.journal import Journal, instant
@@ -157,6 +159,32 @@ def test_our_own_errors_stay_ours(
     ways.stream(name, service.url, "quick")
     assert len(service.requests) == 2
     assert not calls.OPEN
+
+
+@pytest.mark.parametrize("said", ["plain", 'a "quoted" \\ model\n', "\u00e4\u20ac\U0001f600", "\ud800"])
+def test_lines_are_json(said: str, log: Path) -> None:
+    """Lines are put together from pieces; they are what a JSON encoder makes of the same record, to the byte."""
+    headers = {"x-request-id": said, "openai-project": said, "x-stainless-retry-count": "2"}
+    body = {"model": said, "stream": True, "max_tokens": 7}
+    call = calls.begin("POST", "http://x/v1/chat/completions", headers.get, body, retry_of=said)
+    assert call is not None
+    call.answered(200, lambda _: None)
+    call.received(b'data: {"id": "chatcmpl-1", "choices": [{"delta": {"content": "word"}}]}\n')
+    call.complete()
+    texts = log.read_text(encoding="utf-8").splitlines()
+    assert texts == [json.dumps(json.loads(text), separators=(",", ":")) for text in texts]
+    started, ended = lines(log)
+    assert {started[key] for key in ("model", "request_id", "account", "retry_of")} == {said}
+    assert (started["max_output_tokens"], started["retry_count"], started["trace_id"]) == (7, 2, None)
+    assert (ended["output_tokens_received"], ended["response_id"], ended["reason"]) == (1, "chatcmpl-1", None)
+
+
+@pytest.mark.parametrize("value", [b"mine", 5])
+def test_headers_that_are_no_text(value: object, service: Service, log: Path) -> None:
+    """urllib3 takes header values that are bytes or numbers; such a call is on record too."""
+    headers: dict[str, Any] = {"x-request-id": value, "content-type": "application/json"}
+    urllib3.PoolManager().request("POST", service.url + ways.CHAT, body=b'{"model": "quick"}', headers=headers)
+    assert only(log).started["request_id"] == str(value if isinstance(value, int) else "mine")
 
 
 def test_keys_and_text_are_kept_out(service: Service, log: Path) -> None:
