@@ -108,8 +108,8 @@ def _sync_stream(base: Any) -> Any:
                 while True:
                     # For each event of a stream next to nothing is done, and that in C: `note` gives None, so all pass.
                     yield from filterfalse(note, islice(chunks, SCANNED_PIECES))
-                    call.scan()
                     for chunk in chunks:
+                        call.scan()
                         note(chunk)
                         yield chunk
                         break
