@@ -173,11 +173,6 @@ def test_cancel_that_fails_or_hangs(log: Path) -> None:
     assert time.monotonic() - begun < 1
 
 
-def google_batch_soon(service: Service) -> tuple[Any, Any]:
-    """A batch and the asynchronous client of google-genai, which sends through aiohttp."""
-    return "batches/1", ways.genai_client(service.url).aio
-
-
 def openai_batch_soon(service: Service) -> tuple[Any, Any]:
     """A batch and the asynchronous client of openai."""
     return "batch_1", openai.AsyncOpenAI(api_key="k", base_url=service.url + "/v1", max_retries=0)
@@ -200,10 +195,7 @@ def interrupted(job: Any, client: Any, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     ("made", "drops"),
-    [
-        (google_batch, 1), (openai_batch, 1), (openai_batch, 2), (openai_response, 1), (openai_batch_soon, 2),
-        (google_batch_soon, 1),
-    ],
+    [(google_batch, 1), (openai_batch, 1), (openai_batch, 2), (openai_response, 1), (openai_batch_soon, 2)],
 )  # fmt: skip
 def test_cancel_on_a_stale_connection(
     made: Callable[[Service], tuple[Any, Any]], drops: int, service: Service, log: Path

@@ -40,20 +40,37 @@ class Facts(NamedTuple):
 
 def facts_of(body: Any) -> Facts:
     """The facts of a body: bytes, text, or the mapping that will become JSON. Anything else says nothing."""
-    if isinstance(body, str):
-        body = body.encode("utf-8", "replace")
-    if isinstance(body, (bytes, bytearray)):
-        return _facts(_members(bytes(body)), len(body))
-    return _facts(body, None) if isinstance(body, Mapping) else Facts()
+    if isinstance(body, Mapping):
+        return _facts(body, None)
+    if not isinstance(body, (str, bytes, bytearray)):
+        return Facts()
+    if len(body) > _PARSED_BYTES_MAX:  # never copied
+        size = None if isinstance(body, str) and not body.isascii() else len(body)
+        return _facts(_members_near(_encoded(body[:_END_BYTES]), _encoded(body[-_END_BYTES:])), size)
+    encoded = _encoded(body)
+    return _facts(_members(encoded), len(encoded))
+
+
+def _encoded(body: str | bytes | bytearray) -> bytes:
+    return body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
+
+
+def _members_near(first: bytes, last: bytes) -> Mapping[str, Any]:
+    """The members of a large body, of which these are the ends."""
+    if first.startswith(b"--"):
+        return _members_of_form(first) or _members_of_form(last)
+    return {**_near(first), **_near(last)}
+
+
+def _members_of_form(text: bytes) -> Mapping[str, Any]:
+    found = _FORM_MODEL.search(text)
+    return {"model": found.group(1).decode("utf-8", "replace")} if found else {}
 
 
 def _members(body: bytes) -> Mapping[str, Any]:
     """The outermost members of a body, as far as they are of interest."""
     if body.startswith(b"--"):
-        found = _FORM_MODEL.search(body[:_END_BYTES]) or _FORM_MODEL.search(body[-_END_BYTES:])
-        return {"model": found.group(1).decode("utf-8", "replace")} if found else {}
-    if len(body) > _PARSED_BYTES_MAX:
-        return {**_near(body[:_END_BYTES]), **_near(body[-_END_BYTES:])}
+        return _members_of_form(body[:_END_BYTES]) or _members_of_form(body[-_END_BYTES:])
     try:
         parsed, _ = _parsed(body.lstrip().decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):

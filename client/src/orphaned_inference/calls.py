@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -101,6 +101,10 @@ class Call:
     def write(self, line: str) -> None:
         """A line of this call's into the log."""
         self._watch.journal.append(line)
+
+    def drop(self) -> None:
+        """It can be followed no further: an end that is made up might be an abort, so none is written."""
+        OPEN.pop(self.call_id, None)
 
     @property
     def is_open(self) -> bool:
@@ -240,6 +244,14 @@ def begin(method: str, url: str, header: Header, body: Any, *, retry_of: str | N
         OPEN.pop(call.call_id, None)  # without a start on record an end would tell nothing
         raise
     return call
+
+
+def restore(variable: ContextVar[Any], token: Token[Any]) -> None:
+    """Give a variable its value of before. A coroutine that is thrown away ends in a context where it has none."""
+    try:
+        variable.reset(token)
+    except ValueError:
+        return
 
 
 def end_all(ending: Ending) -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from _thread import allocate_lock
 from types import TracebackType
 from typing import Any, Callable
 
@@ -40,7 +41,9 @@ class CancelOnAbort:
         self.call_id = os.urandom(16).hex()
         self.wait_until = 0.0
         self._began_at = 0.0
-        self._is_done = self._is_told = False
+        self._is_done = False
+        self._pid = 0  # of the process that waits: a forked child has a copy of this, and no right to cancel
+        self._telling = allocate_lock()  # never given back: the outcome is told once
         self._is_taken = False  # the provider has the cancel
         self._state: str | None = None  # the job's, as last told after the cancel
         self._refusal: Exception | None = None  # the provider's answer to a cancel that followed a lost one
@@ -84,6 +87,8 @@ class CancelOnAbort:
 
     def die(self, signum: int) -> bool:
         """A signal is about to kill the process: cancel now, or (True) have the waiting task do it and then die."""
+        if self._pid != os.getpid():
+            return False
         if self._cancel_task is not None:
             self._dying_of = signum
             self._cancel_task()
@@ -95,7 +100,7 @@ class CancelOnAbort:
 
     @quietly
     def _enter(self) -> None:
-        self._began_at = time.monotonic()
+        self._began_at, self._pid = time.monotonic(), os.getpid()
         _ACTIVE.append(self)
         self._write("started" if self._is_call else "job_wait_started", {
             "service": _service(), "provider": self.job.provider, "model": self.job.model,
@@ -105,7 +110,7 @@ class CancelOnAbort:
 
     def _leave(self, error: BaseException | None) -> bool:
         """The wait is over; True if it was interrupted, so that the job is to be cancelled."""
-        if self._is_done:
+        if self._is_done or self._pid != os.getpid():
             return False
         self._is_done = True
         if self in _ACTIVE:
@@ -198,9 +203,8 @@ class CancelOnAbort:
 
     def _write_outcome(self, error: Exception | None = None) -> None:
         """What came of the cancel, by `error` if it was refused; said once, by whoever knows or has waited enough."""
-        if self._is_told:
+        if not self._telling.acquire(blocking=False):
             return
-        self._is_told = True
         if error is not None:
             outcome = "failed"
         elif self._state == "cancelled" or (self._state == "ended" and self.job.provider == "anthropic"):

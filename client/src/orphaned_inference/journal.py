@@ -57,12 +57,22 @@ def _second(seconds: int) -> str:
 class Journal:
     """Appends to `path`; `-` is standard output. Nothing is opened before the first line."""
 
+    _file: _File | None = None
+
     def __init__(self, path: str) -> None:
         self.path = path if path == STANDARD_OUTPUT else os.path.abspath(path)
-        self._file: _File | None = None
         self._torn = False  # the last line was cut off by a full disk
         self._looked_at = 0.0  # seconds of time.monotonic
         self._turn = allocate_lock()  # to keep a descriptor; whoever does not get it writes without keeping one
+
+    def __del__(self) -> None:
+        """Nobody writes to it any more: the calls of a watch that was switched elsewhere have ended."""
+        file = self._file
+        try:
+            if file is not None and _is_of(file.descriptor, file.identity):
+                os.close(file.descriptor)
+        except Exception:  # noqa: BLE001 - the interpreter goes, and half of this module has gone already
+            return
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one record. OSError where that cannot be done."""

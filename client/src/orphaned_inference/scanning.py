@@ -83,12 +83,15 @@ class Scanner:
         """The next bytes off the wire. Many events at once: one by itself costs more."""
         if not self.is_readable:
             return
-        if self._unpack is not None:
-            data = self._unpacked(data)
-        if self.is_stream:
-            self._feed_stream(data)
-        elif len(self._rest) <= _UNARY_BYTES_MAX:
-            self._rest += data
+        if self._unpack is None:
+            self._take(data)
+            return
+        try:
+            while data:
+                self._take(self._unpack.decompress(data, _UNPACKED_BYTES_MAX))
+                data = self._unpack.unconsumed_tail
+        except zlib.error:
+            self.is_readable = False
 
     def end(self) -> None:
         """No more will come."""
@@ -96,14 +99,11 @@ class Scanner:
             self._scan(self._rest)
         self._rest = b""
 
-    def _unpacked(self, data: bytes) -> bytes:
-        if self._unpack is None:
-            return data
-        try:
-            return self._unpack.decompress(data, _UNPACKED_BYTES_MAX)
-        except zlib.error:
-            self.is_readable = False
-            return b""
+    def _take(self, data: bytes) -> None:
+        if self.is_stream:
+            self._feed_stream(data)
+        elif len(self._rest) <= _UNARY_BYTES_MAX:
+            self._rest += data
 
     def _feed_stream(self, data: bytes) -> None:
         """Events end with a line; half a line waits for its other half."""
