@@ -32,9 +32,10 @@ _PIECES = tuple(
     (key, key + b':"', key + b':""', key + b":null", re.compile(key + rb'\s*:\s*"(?!")'))
     for key in (b'"content"', b'"text"', b'"arguments"', b'"reasoning_content"')
 )
+_USUAL = b'"delta":{"content":"'
 # Where to look: whose stream it is stands in its first event; but for Google's and OpenAI's responses, whose events
-# may be large, what is said once (counts, the end, an error) stands in the last ones. Looking everywhere for each
-# costs more than all the rest.
+# may be large, what is said once (counts, the end, an error) stands in the last ones, and is looked for when no more
+# comes. Looking everywhere for each costs more than all the rest.
 _FIRST_BYTES = 2 << 10
 _TAIL_BYTES = 4 << 10
 _TOKEN_WORDS = {True: b"candidatesTokenCount", False: b'_tokens"'}  # by whether it is Google's
@@ -54,7 +55,7 @@ class Scanner:
 
     __slots__ = (
         "_counted", "_finished", "_is_response", "_is_token_a_piece", "_pieces", "_rest", "_seen_bytes",
-        "_unpack", "choices", "failed", "is_google", "is_readable", "is_stream", "response_id", "whole",
+        "_tail", "_unpack", "choices", "failed", "is_google", "is_readable", "is_stream", "response_id", "whole",
     )  # fmt: skip
 
     def __init__(self, operation: str | None, *, is_stream: bool, encoding: str, choices: int) -> None:
@@ -66,7 +67,7 @@ class Scanner:
         self.whole = self.failed = False
         self._unpack = _unpacker(encoding)
         self.is_readable = is_text and (encoding in {"", "identity"} or self._unpack is not None)
-        self._rest = b""
+        self._rest = self._tail = b""
         self._seen_bytes = self._pieces = self._finished = 0
         self._counted: int | None = None
         self._is_token_a_piece = is_stream and not self.is_google
@@ -98,6 +99,9 @@ class Scanner:
         if self._rest and len(self._rest) <= _UNARY_BYTES_MAX:
             self._scan(self._rest)
         self._rest = b""
+        if self._tail:
+            self._look_at_tail(self._tail)
+            self._tail = b""
 
     def _take(self, data: bytes) -> None:
         if self.is_stream:
@@ -128,9 +132,15 @@ class Scanner:
             self._is_response = self._is_response or _RESPONSE in first
             self._is_token_a_piece = self._is_token_a_piece and _ANTHROPIC_START not in first
         self._seen_bytes += len(text)
-        tail = text if self.is_google or self._is_response else text[-_TAIL_BYTES:]
-        self._count(tail)
-        self._look_for_end(text, tail)
+        if self.is_google or self._is_response:
+            self._look_at_tail(text)
+        else:
+            self._tail = text[-_TAIL_BYTES:] if len(text) >= _TAIL_BYTES else (self._tail + text)[-_TAIL_BYTES:]
+        if self.choices > 1:
+            self._finished += _finishes(text, is_google=self.is_google)
+        if self._is_token_a_piece and self._counted is None:
+            self._pieces += _pieces_of_events(text) if self.choices == 1 else _pieces_in(text)
+            self._pieces += text.count(_RESPONSE_PIECE) if self._is_response else 0
 
     def _count(self, text: bytes) -> None:
         """The last count that the provider gives."""
@@ -142,20 +152,32 @@ class Scanner:
                 thought = _THOUGHT_TOKENS.search(line) if not self.is_google else None
                 self._counted = max(0, int(found[-1]) - (int(thought.group(1)) if thought else 0))
 
-    def _look_for_end(self, text: bytes, tail: bytes) -> None:
-        """Count pieces, and see whether the last event is there. With several answers each has an end anywhere."""
+    def _look_at_tail(self, tail: bytes) -> None:
+        """What is said once: the count, the end, an error. With several answers each has an end anywhere."""
+        self._count(tail)
         if not self.whole:
-            self._finished += _finishes(text if self.choices > 1 else tail, is_google=self.is_google)
-            self.whole = self._finished >= self.choices
-        if not self.is_google:
-            if self._is_token_a_piece and self._counted is None:
-                self._pieces += _pieces_in(text)
-                self._pieces += text.count(_RESPONSE_PIECE) if self._is_response else 0
-            self.whole = self.whole or _has_last_event(tail)
+            self._finished += _finishes(tail, is_google=self.is_google) if self.choices == 1 else 0
+            self.whole = self._finished >= self.choices or (not self.is_google and _has_last_event(tail))
         self.failed = self.failed or (b"error" in tail and _ERROR.search(tail) is not None)
 
 
 # Plain letters are found ten times as quickly as a pattern, so patterns are asked only where letters leave it open.
+
+
+def _pieces_of_events(text: bytes) -> int:
+    """How many pieces of text are in these events of one answer.
+
+    Where each event has a line and a blank one, and one piece in its usual place, there is nothing else to be found;
+    otherwise the lines that have none there are searched.
+    """
+    count = text.count(_USUAL) - text.count(_USUAL + b'"')
+    if count and 2 * count == text.count(b"\n"):
+        return count
+    at, lines = len(_USUAL), text.split(b"\n")
+    others = [
+        line for line in lines if line and ((start := line.find(_USUAL)) < 0 or line.startswith(b'"', start + at))
+    ]
+    return len(lines) - lines.count(b"") - len(others) + _pieces_in(b"\n".join(others))
 
 
 def _pieces_in(text: bytes) -> int:
