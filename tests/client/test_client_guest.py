@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
+import requests
 import urllib3
 
 import orphaned_inference
@@ -23,7 +24,7 @@ from orphaned_inference import aiohttp_hook, calls, cancel_on_abort, deadlines, 
 from orphaned_inference.bodies import facts_of
 from orphaned_inference.scanning import Scanner
 from tests.client import programs, ways
-from tests.client.logs import lines, only
+from tests.client.logs import lines, only, pairs
 from tests.client.server import Service
 
 HELD = Path("/proc/self/fd")
@@ -67,6 +68,21 @@ def test_headers_of_aiohttp_in_any_shape(kind: type, service: Service, log: Path
     asyncio.run(ask())
     assert service.requests[0][2]["authorization"] == "Bearer k"
     assert only(log).started["request_id"] == service.requests[0][2]["x-request-id"]
+
+
+@pytest.mark.parametrize("name", ["requests", "urllib3", "httpx"])
+def test_call_made_while_another_is_sent(name: str, service: Service, log: Path) -> None:
+    """A body that is made on the way may take a call itself: two calls, and neither is a retry of the other."""
+
+    def body() -> Iterator[bytes]:
+        ways.ask(name, service.url, "quick")
+        yield b'{"model": "quick"}'
+
+    if name == "httpx":
+        httpx.post(service.url + ways.CHAT, content=body())
+    else:
+        requests.post(service.url + ways.CHAT, data=body(), timeout=5)
+    assert [(call.fate, call.started["retry_of"]) for call in pairs(log)] == [(("delivered", None), None)] * 2
 
 
 class OddHeaders(Mapping[str, str]):

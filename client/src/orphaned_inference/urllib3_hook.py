@@ -57,6 +57,8 @@ def _begin(
     headers = named.get("headers")
     headers = pool.headers if headers is None else headers
     before = _ATTEMPT.get()
+    if before is not None and not getattr(named.get("retries"), "history", None):
+        before = None  # a call of its own, made while the other one is sent: a body that is asked for on the way
     if before is not None:
         _end_attempt(before, named.get("retries"))
     whole = url if "://" in url else f"{pool.scheme}://{pool.host}{url}"
