@@ -133,8 +133,8 @@ def _sync_stream(base: Any) -> Any:
 
         def __iter__(self) -> Iterator[bytes]:
             call, note = self._call, self._call.waiting.append
-            chunks = iter(self._inner)
             try:
+                chunks = iter(self._inner)
                 while True:
                     # For each event of a stream next to nothing is done, and that in C: `note` gives None, so all pass.
                     yield from filterfalse(note, islice(chunks, SCANNED_PIECES))
