@@ -3,10 +3,13 @@
     python benchmarks/client.py [--calls 1000] [--json FILE]
 
 In: nothing. Out: for each library the time of a call without and with the watch, median and 99th percentile, what the
-watch added to each, in all and of the processor alone (which a busy machine spoils less), and how many bytes more were
-sent. The unwatched side runs the library's own function, not a hook that is switched off. The server is a process of
-its own, so that it does not share the interpreter's lock.
-Exit code 1 where the median is above 200 microseconds or the 99th percentile above a millisecond.
+watch added to each, in all and of the processor alone (which a busy machine spoils less), how long our own steps took
+within the calls of a third side, whose steps are timed, and how many bytes more were sent. The unwatched side runs the
+library's own function, not a hook that is switched off. The server is a process of its own, so that it does not share
+the interpreter's lock.
+Exit code 1 where the difference of the medians is above 200 microseconds, or the 99th percentile of our own steps above
+a millisecond. The difference of the 99th percentiles is printed beside it and not judged: on a machine that does
+anything else it is the scheduler's, and may be below zero.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +37,10 @@ import requests
 import urllib3
 
 import orphaned_inference
+from orphaned_inference import aiohttp_hook, httpx_hook, urllib3_hook
+from orphaned_inference.calls import Call
 
+HOOKS = (aiohttp_hook, httpx_hook, urllib3_hook)
 MEDIAN_US_MAX = 200
 P99_US_MAX = 1000
 WARM_UP = 50
@@ -168,27 +175,64 @@ def measured(name: str, step: Step, url: str, body: bytes, calls: int) -> dict[s
     """Both sides of one library, in turns of random order."""
     owner, attribute = places()[name]
     watched = getattr(owner, attribute)
-    ways = {"plain": watched.__wrapped__, "watched": watched}
+    ways = {"plain": watched.__wrapped__, "watched": watched, "timed": watched}
     seconds: dict[str, list[float]] = {side: [] for side in ways}
     busy: dict[str, list[float]] = {side: [] for side in ways}
+    own: list[float] = []
     request_bytes = dict.fromkeys(ways, 0)
     order = list(ways)
     for number in range(calls + WARM_UP):
         random.shuffle(order)
         for side in order:
             setattr(owner, attribute, ways[side])
-            begun, busy_before = time.perf_counter(), time.thread_time()
-            request_bytes[side] = step(url, body)
-            if number >= WARM_UP:
-                seconds[side].append(time.perf_counter() - begun)
-                busy[side].append(time.thread_time() - busy_before)
+            with _timed_steps() if side == "timed" else nullcontext([]) as spent:
+                begun, busy_before = time.perf_counter(), time.thread_time()
+                request_bytes[side] = step(url, body)
+                if number >= WARM_UP:
+                    seconds[side].append(time.perf_counter() - begun)
+                    busy[side].append(time.thread_time() - busy_before)
+            if number >= WARM_UP and side == "timed":
+                own.append(sum(spent))
     setattr(owner, attribute, watched)
     plain_busy, watched_busy = Side(sorted(busy["plain"])), Side(sorted(busy["watched"]))
     return {
         **_row(Side(sorted(seconds["plain"])), Side(sorted(seconds["watched"])), request_bytes),
         "added_cpu_median_us": watched_busy.at(0.5) - plain_busy.at(0.5),
         "added_cpu_p99_us": watched_busy.at(0.99) - plain_busy.at(0.99),
+        "own_median_us": Side(sorted(own)).at(0.5),
+        "own_p99_us": Side(sorted(own)).at(0.99),
     }
+
+
+@contextmanager
+def _timed_steps() -> Iterator[list[float]]:
+    """Within a call: the seconds that each of our steps takes; the timers count among them."""
+    spent: list[float] = []
+    depth = [0]
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            depth[0] += 1
+            begun = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                depth[0] -= 1
+                if not depth[0]:  # a step within a step is counted with it
+                    spent.append(time.perf_counter() - begun)
+
+        return step
+
+    places = [(module, name) for module in HOOKS for name in ("_begin", "_answered")]
+    places += [(Call, name) for name in ("received", "scan", "complete", "closed")]
+    before = [getattr(owner, name) for owner, name in places]
+    for (owner, name), function in zip(places, before, strict=True):
+        setattr(owner, name, timed(function))
+    try:
+        yield spent
+    finally:
+        for (owner, name), function in zip(places, before, strict=True):
+            setattr(owner, name, function)
 
 
 def _row(plain: Side, watched: Side, request_bytes: dict[str, int]) -> dict[str, Any]:
@@ -268,15 +312,16 @@ def main() -> int:
 
 def report(found: dict[str, dict[str, Any]], own: dict[str, float], path: Path | None) -> int:
     """Print the table; 1 where a target is missed."""
-    print(f"{'':24}{'median us':>22}{'p99 us':>24}{'added us':>20}{'added CPU us':>20}{'added':>8}")
+    print(f"{'':24}{'median us':>22}{'p99 us':>24}{'added us':>20}{'added CPU us':>20}{'own steps us':>20}{'added':>8}")
     print(
         f"{'':24}{'plain':>11}{'watched':>11}{'plain':>13}{'watched':>11}"
-        f"{'median':>11}{'p99':>9}{'median':>11}{'p99':>9}{'bytes':>8}"
+        f"{'median':>11}{'p99':>9}{'median':>11}{'p99':>9}{'median':>11}{'p99':>9}{'bytes':>8}"
     )
     for name, row in found.items():
         cells = [row[key] for key in ("plain_median_us", "watched_median_us", "plain_p99_us", "watched_p99_us")]
         cells += [row[f"added_{key}_us"] for key in ("median", "p99", "cpu_median", "cpu_p99")]
-        widths = (11, 11, 13, 11, 11, 9, 11, 9)
+        cells += [row["own_median_us"], row["own_p99_us"]]
+        widths = (11, 11, 13, 11, 11, 9, 11, 9, 11, 9)
         print(f"{name:24}" + "".join(f"{cell:{width}.0f}" for cell, width in zip(cells, widths, strict=True))
               + f"{row['added_bytes']:>8}")  # fmt: skip
     print("own steps without a network, us:", ", ".join(f"{key[:-3]} {value:.0f}" for key, value in own.items()))
@@ -284,7 +329,7 @@ def report(found: dict[str, dict[str, Any]], own: dict[str, float], path: Path |
         path.write_text(json.dumps({"calls": found, "own": own}, indent=2) + "\n", encoding="utf-8")
     missed = [
         name for name, row in found.items()
-        if row["added_median_us"] > MEDIAN_US_MAX or row["added_p99_us"] > P99_US_MAX
+        if row["added_median_us"] > MEDIAN_US_MAX or row["own_p99_us"] > P99_US_MAX
     ]  # fmt: skip
     if missed or own["p99_us"] > P99_US_MAX:
         print("above the targets:", ", ".join(missed) or "own steps")

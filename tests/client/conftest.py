@@ -25,6 +25,7 @@ def service(shared_service: Service) -> Service:
     shared_service.requests.clear()
     shared_service.seen.clear()
     shared_service.jobs.clear()
+    shared_service.drops, shared_service.is_heard, shared_service.refuses = 0, False, False
     while shared_service.arrived.acquire(blocking=False):
         pass
     return shared_service

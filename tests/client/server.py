@@ -32,6 +32,9 @@ class Service:
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
     jobs: dict[str, str] = field(default_factory=dict)
+    drops: int = 0  # this many cancels are taken from a connection that is closed then, as an idle one may be
+    is_heard: bool = False  # the dropped ones take effect all the same
+    refuses: bool = False  # a cancel of what is cancelled gets a 409
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -178,13 +181,26 @@ class Handler(BaseHTTPRequestHandler):
         self._note(raw)
         path = self.path.partition("?")[0]
         if path.endswith(("/cancel", ":cancel")):
-            self.service.jobs[_job_name(path)] = "cancelled"
-            self._json(self._job(path))
+            self._cancel(_job_name(path), path)
             return
         body: Json = json.loads(raw) if raw[:1] == b"{" else {}
         behaviour = behaviour_of(path, body)
         self.service.seen[behaviour] += 1
         self._behave(behaviour, path, stream=wants_stream(path, body))
+
+    def _cancel(self, name: str, path: str) -> None:
+        service = self.service
+        if service.drops:
+            service.drops -= 1
+            self.close_connection = True
+            if service.is_heard:
+                service.jobs[name] = "cancelled"
+            return
+        if service.refuses and service.jobs.get(name) == "cancelled":
+            self._json({"error": {"message": "already", "type": "invalid_request_error", "code": 409}}, 409)
+            return
+        service.jobs[name] = "cancelled"
+        self._json(self._job(path))
 
     def _body(self) -> bytes:
         """The request's body, by its length or in chunks."""

@@ -3,12 +3,16 @@
 import asyncio
 import gc
 import json
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import requests
 import urllib3
 
+from orphaned_inference import calls
+from orphaned_inference.reasons import INTERRUPT
 from tests.client import ways
 from tests.client.logs import only, pairs
 from tests.client.server import PIECES, Service
@@ -209,8 +213,6 @@ def test_whole_stream_closed_at_its_last_event(service: Service, log: Path) -> N
 
 def test_forgotten_response(service: Service, log: Path) -> None:
     """A response that is dropped without being closed was left by the program."""
-    import httpx
-
     client = httpx.Client()
     response = client.send(client.build_request("POST", service.url + ways.CHAT, json=ways.body("slow", stream=True)),
                            stream=True)  # fmt: skip
@@ -218,3 +220,42 @@ def test_forgotten_response(service: Service, log: Path) -> None:
     del response
     gc.collect()
     assert only(log).fate == ("aborted", "cancelled")
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 63, 64, 65, 66, 129, 130, 300])
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+def test_every_piece_of_a_stream_passes(pieces: int, awaited: bool, log: Path) -> None:
+    """However many pieces an answer has, the host gets each, even if its call was ended by then; all are counted."""
+    said = [b"%d\n" % number for number in range(pieces)]
+
+    class Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+        """The answer; somebody ends the call in the middle of the second one."""
+
+        ends = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            for number, piece in enumerate(said):
+                if self.ends and number == pieces // 2:
+                    calls.end_all(INTERRUPT)
+                yield piece
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in self:
+                yield piece
+
+    stream = Stream()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=stream))
+
+    async def ask_soon() -> bytes:
+        async with httpx.AsyncClient(transport=transport) as client:
+            return (await client.post("http://x" + ways.CHAT, json=ways.body("m"))).content
+
+    for stream.ends in (False, True):
+        if awaited:
+            got = asyncio.run(ask_soon())
+        else:
+            got = httpx.Client(transport=transport).post("http://x" + ways.CHAT, json=ways.body("m")).content
+        assert got == b"".join(said)
+    whole, ended = pairs(log)
+    assert (whole.fate, whole.ended["bytes_received"]) == (("delivered", None), len(got))
+    assert ended.fate == (("aborted", "interrupt") if pieces else ("delivered", None))

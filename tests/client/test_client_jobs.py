@@ -12,7 +12,8 @@ import pytest
 from google.genai import types
 
 from orphaned_inference import cancel_on_abort
-from orphaned_inference.jobs import state_of
+from orphaned_inference.cancelling import CancelOnAbort
+from orphaned_inference.jobs import Job, state_of
 from tests.client import programs, ways
 from tests.client.logs import Line, lines
 from tests.client.server import Service
@@ -170,6 +171,96 @@ def test_cancel_that_fails_or_hangs(log: Path) -> None:
     with pytest.raises(KeyboardInterrupt), cancel_on_abort("j", cancel=lambda _: time.sleep(3), wait_seconds=0.2):
         raise KeyboardInterrupt
     assert time.monotonic() - begun < 1
+
+
+def openai_batch_soon(service: Service) -> tuple[Any, Any]:
+    """A batch and the asynchronous client of openai."""
+    return "batch_1", openai.AsyncOpenAI(api_key="k", base_url=service.url + "/v1", max_retries=0)
+
+
+def interrupted(job: Any, client: Any, seconds: float) -> None:
+    """A wait that Ctrl-C ends: asynchronous where the client is."""
+
+    async def wait_as_a_task() -> None:
+        async with cancel_on_abort(job, cancel=client, wait_seconds=seconds):
+            raise KeyboardInterrupt
+
+    def wait() -> None:
+        with cancel_on_abort(job, cancel=client, wait_seconds=seconds):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(wait_as_a_task()) if type(client).__name__.startswith("Async") else wait()
+
+
+@pytest.mark.parametrize(
+    ("made", "drops"),
+    [(google_batch, 1), (openai_batch, 1), (openai_batch, 2), (openai_response, 1), (openai_batch_soon, 2)],
+)  # fmt: skip
+def test_cancel_on_a_stale_connection(
+    made: Callable[[Service], tuple[Any, Any]], drops: int, service: Service, log: Path
+) -> None:
+    """A cancel whose connection the server had just closed is sent again, and confirmed."""
+    job, client = made(service)
+    service.drops = drops
+    interrupted(job, client, 8.0)
+    assert set(service.jobs.values()) == {"cancelled"}
+    assert (last(log)["cancel_outcome"], last(log)["error"]) == ("confirmed", None)
+    assert events(log)[2:] == ["cancel_requested", "cancel_ended"]
+
+
+@pytest.mark.parametrize("made", [openai_batch, openai_batch_soon])
+def test_cancel_that_was_heard_and_not_answered(
+    made: Callable[[Service], tuple[Any, Any]], service: Service, log: Path
+) -> None:
+    """The first cancel took, though its connection went: a refusal of the second is no failure."""
+    job, client = made(service)
+    service.drops, service.is_heard, service.refuses = 1, True, True
+    interrupted(job, client, 8.0)
+    assert (last(log)["cancel_outcome"], last(log)["state"]) == ("confirmed", "cancelled")
+
+
+def test_refusal_after_a_lost_cancel() -> None:
+    """If the job then goes on as before, the cancel was refused after all."""
+    errors = iter([ConnectionError("gone"), PermissionError("no")])
+
+    def cancel() -> None:
+        raise next(errors)
+
+    job = Job("batch_1", "batch", "openai", None, cancel, lambda: "in_progress")
+    guard = CancelOnAbort(job, 1.0)
+    written: list[dict[str, Any]] = []
+    guard._write = lambda event, more: written.append({"event": event, **more})  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt), guard:
+        raise KeyboardInterrupt
+    assert written[-1] == {
+        "event": "cancel_ended", "cancel_outcome": "failed", "state": "in_progress", "error": "PermissionError",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("made", [openai_batch, openai_batch_soon])
+def test_cancel_is_sent_again_in_its_time_only(
+    made: Callable[[Service], tuple[Any, Any]], service: Service, log: Path
+) -> None:
+    """Where no connection holds, the interruption goes on after the wait, and the cancel has failed."""
+    job, client = made(service)
+    service.drops = 1000
+    begun = time.monotonic()
+    interrupted(job, client, 1.0)
+    assert 0.5 < time.monotonic() - begun < 2
+    assert 2 <= 1000 - service.drops <= 5
+    assert (last(log)["cancel_outcome"], last(log)["error"]) == ("failed", "APIConnectionError")
+
+
+@pytest.mark.parametrize("made", [openai_batch, openai_batch_soon])
+def test_answer_of_the_provider_stands(made: Callable[[Service], tuple[Any, Any]], service: Service, log: Path) -> None:
+    """A cancel that the provider refused is not sent again."""
+    job, client = made(service)
+    service.jobs["batch_1"], service.refuses = "cancelled", True
+    asked = len(service.requests)
+    interrupted(job, client, 8.0)
+    assert [path for _, path, _, _ in service.requests[asked:]] == ["/v1/batches/batch_1/cancel"]
+    assert (last(log)["cancel_outcome"], last(log)["error"]) == ("failed", "ConflictError")
 
 
 @pytest.mark.parametrize("kind", ["google", "openai"])

@@ -5,8 +5,10 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 
 from orphaned_inference import calls
 from orphaned_inference.journal import Journal, instant
@@ -67,7 +69,8 @@ def test_descriptor_taken_by_the_host(tmp_path: Path) -> None:
     """A host that closes all descriptors and opens a file of its own never finds our lines in it."""
     journal = Journal(str(tmp_path / "log"))
     journal.write({"first": 1})
-    taken = journal._descriptor
+    assert journal._file is not None
+    taken = journal._file.descriptor
     os.close(taken)
     own = os.open(tmp_path / "own", os.O_WRONLY | os.O_CREAT)
     assert own == taken
@@ -76,6 +79,41 @@ def test_descriptor_taken_by_the_host(tmp_path: Path) -> None:
     os.close(own)
     assert (tmp_path / "own").read_bytes() == b"mine"
     assert lines(tmp_path / "log") == [{"first": 1}, {"second": 2}]
+
+
+def test_rotation_under_many_threads(tmp_path: Path) -> None:
+    """While many threads write, the log is rotated: no line is lost or in a file of the host's, no file stays open."""
+    path, own = tmp_path / "log", tmp_path / "own"
+    journal, is_over = Journal(str(path)), threading.Event()
+    counts = [0] * 6
+
+    def write(name: int) -> None:
+        while not is_over.is_set():
+            journal.write({"name": name, "number": counts[name]})
+            counts[name] += 1
+
+    def open_and_close() -> None:
+        while not is_over.is_set():
+            with own.open("ab"):
+                pass
+
+    work = [threading.Thread(target=write, args=(name,)) for name in range(len(counts))]
+    work += [threading.Thread(target=open_and_close) for _ in range(2)]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for thread in work:
+        thread.start()
+    for number in range(30):
+        time.sleep(0.03)
+        while not path.exists():
+            time.sleep(0.01)
+        path.rename(path.with_name(f"log.{number}"))
+    is_over.set()
+    for thread in work:
+        thread.join()
+    found = [(line["name"], line["number"]) for part in tmp_path.glob("log*") for line in lines(part)]
+    assert sorted(found) == [(name, number) for name, count in enumerate(counts) for number in range(count)]
+    assert own.read_bytes() == b""
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
 
 
 def test_many_writers(tmp_path: Path) -> None:
@@ -121,6 +159,32 @@ def test_our_own_errors_stay_ours(
     ways.stream(name, service.url, "quick")
     assert len(service.requests) == 2
     assert not calls.OPEN
+
+
+@pytest.mark.parametrize("said", ["plain", 'a "quoted" \\ model\n', "\u00e4\u20ac\U0001f600", "\ud800"])
+def test_lines_are_json(said: str, log: Path) -> None:
+    """Lines are put together from pieces; they are what a JSON encoder makes of the same record, to the byte."""
+    headers = {"x-request-id": said, "openai-project": said, "x-stainless-retry-count": "2"}
+    body = {"model": said, "stream": True, "max_tokens": 7}
+    call = calls.begin("POST", "http://x/v1/chat/completions", headers.get, body, retry_of=said)
+    assert call is not None
+    call.answered(200, lambda _: None)
+    call.received(b'data: {"id": "chatcmpl-1", "choices": [{"delta": {"content": "word"}}]}\n')
+    call.complete()
+    texts = log.read_text(encoding="utf-8").splitlines()
+    assert texts == [json.dumps(json.loads(text), separators=(",", ":")) for text in texts]
+    started, ended = lines(log)
+    assert {started[key] for key in ("model", "request_id", "account", "retry_of")} == {said}
+    assert (started["max_output_tokens"], started["retry_count"], started["trace_id"]) == (7, 2, None)
+    assert (ended["output_tokens_received"], ended["response_id"], ended["reason"]) == (1, "chatcmpl-1", None)
+
+
+@pytest.mark.parametrize("value", [b"mine", 5])
+def test_headers_that_are_no_text(value: object, service: Service, log: Path) -> None:
+    """urllib3 takes header values that are bytes or numbers; such a call is on record too."""
+    headers: dict[str, Any] = {"x-request-id": value, "content-type": "application/json"}
+    urllib3.PoolManager().request("POST", service.url + ways.CHAT, body=b'{"model": "quick"}', headers=headers)
+    assert only(log).started["request_id"] == str(value if isinstance(value, int) else "mine")
 
 
 def test_keys_and_text_are_kept_out(service: Service, log: Path) -> None:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import os
+import random
 import signal
 import sys
 import zlib
@@ -115,6 +116,48 @@ def test_long_streams(path: str, size: int) -> None:
     assert not left.whole
     failed = scanned(path, b"".join([*said[:-2], b'data: {"error": {"message": "x"}}\n\n']), size)
     assert (failed.whole, failed.failed) == (False, True)
+
+
+def said_by(kind: str, rng: random.Random) -> dict[str, Any]:
+    """What one event adds to the answer, in the ways of several providers; now and then nothing."""
+    word = rng.choice(["w", " word", 'say "content":"x" \\n\n', "error", "[DONE]", ""])
+    if kind == "tool":
+        return {"tool_calls": [{"index": 0, "function": {"arguments": word}}]}
+    if kind == "parts":
+        return {"content": [{"type": "text", "text": word}]}
+    if kind == "thought":
+        return {"content": None, "reasoning_content": word}
+    return {"content": word} if kind == "plain" else {}
+
+
+def texts_in(said: object) -> int:
+    """How many pieces of text are in it, by its meaning."""
+    if isinstance(said, list):
+        return sum(map(texts_in, said))
+    if not isinstance(said, dict):
+        return 0
+    keys = ("content", "text", "arguments", "reasoning_content")
+    return sum(
+        (key in keys and isinstance(value, str) and value != "") + texts_in(value) for key, value in said.items()
+    )
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_pieces_are_counted_as_if_parsed(seed: int) -> None:
+    """Pieces are counted by their letters; a parser finds as many, whatever follows what and however it is written."""
+    rng = random.Random(seed)
+    blanks, end, size = (
+        rng.choice([None, (",", ":")]),
+        rng.choice(["\n\n", "\r\n\r\n"]),
+        rng.choice([100, 5000, 1 << 20]),
+    )
+    kinds = rng.choices(["tool", "parts", "thought", "plain", "plain", "none"], k=5)
+    deltas = [{"role": "assistant", "content": ""}]
+    deltas += [said_by(kind, rng) for kind in kinds for _ in range(rng.randint(0, 80))]
+    events = [json.dumps({"choices": [{"index": 0, "delta": delta}]}, separators=blanks) for delta in deltas]
+    text = ": ping" + end + "".join(f"data: {event}{end}" for event in events)
+    scanner = scanned(PATHS[0], text.encode(), size)
+    assert (scanner.output_tokens or 0) == texts_in(deltas)
 
 
 def test_a_large_last_event() -> None:

@@ -8,11 +8,11 @@ the reader's identity for as long as it lives.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from orphaned_inference.calls import REQUEST_ID, SENDING, Call, Header, begin, header_of
+from orphaned_inference.calls import REQUEST_ID, SENDING, Call, Header, begin, header_of, restore
 from orphaned_inference.quiet import quietly
 
 _CALLS: dict[int, Call] = {}  # id of a watched reader -> its call, until the call has ended
@@ -25,18 +25,22 @@ def hook(module: ModuleType) -> None:
 
     @functools.wraps(original)
     async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
+        headers = kwargs.get("headers")
+        if isinstance(headers, Iterator):  # it can be read once only
+            kwargs["headers"] = list(headers)
         call, named = _begin(self, method, str_or_url, kwargs) or (None, kwargs)
         if call is None:
             return await original(self, method, str_or_url, **named)
         token = SENDING.set(call)
         try:
             response = await original(self, method, str_or_url, **named)
-            _answered(call, response)
+            if not _answered(call, response):
+                call.drop()
         except BaseException as error:
             call.broken(error)
             raise
         finally:
-            SENDING.reset(token)
+            restore(SENDING, token)
         return response
 
     session._request = _request  # noqa: SLF001
@@ -50,7 +54,11 @@ def _begin(session: Any, method: str, url: Any, kwargs: dict[str, Any]) -> tuple
     call = begin(method, str(session._build_url(url)), _header(session, headers), body)  # noqa: SLF001
     if call is None or not call.adds_header:
         return call, kwargs
-    return call, {**kwargs, "headers": _with_id(headers, call.request_id)}
+    try:
+        return call, {**kwargs, "headers": _with_id(headers, call.request_id)}
+    except Exception:
+        call.drop()
+        raise
 
 
 def _header(session: Any, headers: Any) -> Header:
@@ -74,20 +82,21 @@ def _pairs(headers: Iterable[Any]) -> list[Any]:
 
 
 @quietly
-def _answered(call: Call, response: Any) -> None:
+def _answered(call: Call, response: Any) -> bool:
     call.answered(response.status, response.headers.get)
     content = response.content
     for data in list(getattr(content, "_buffer", ())):
         call.received(data)
     if content.is_eof():
         call.complete()
-        return
+        return True
     response._orphaned_inference_call = call  # noqa: SLF001 - ours
     kind: Any = type(response)
     response.__class__ = _watched_response(kind)
-    _CALLS[id(content)] = call
     kind = type(content)
     content.__class__ = _watched_reader(kind)
+    _CALLS[id(content)] = call
+    return True
 
 
 @functools.lru_cache(maxsize=8)

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 _PARSED_BYTES_MAX = 128 << 10
 _END_BYTES = 8 << 10
 _TEXT_CHARS_MAX = 200
+_parsed = json.JSONDecoder().raw_decode
 _LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens", "max_tokens_to_sample")
-_NAMES = tuple(f'"{name}"'.encode() for name in ("model", "stream", "background", "n", *_LIMITS))
-_VALUE = re.compile(rb'\s*:\s*("[^"\\]{0,200}"|\d{1,9}(?=\s*[,}])|true|false|null)')
+_NAMES = "|".join(("model", "stream", "background", "n", *_LIMITS))
+# A key stands after a brace or comma; in a text its quotes are escaped, and quotes are rare.
+_MEMBER = re.compile(rb'"(%s)"\s*:\s*("[^"\\]{0,200}"|\d{1,9}(?=\s*[,}])|true|false|null)' % _NAMES.encode())
+_BEFORE_KEY = 8  # bytes: a brace or comma, and blanks
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,200})\r\n')
 
 
@@ -37,53 +40,72 @@ class Facts(NamedTuple):
 
 def facts_of(body: Any) -> Facts:
     """The facts of a body: bytes, text, or the mapping that will become JSON. Anything else says nothing."""
-    if isinstance(body, str):
-        body = body.encode("utf-8", "replace")
-    if isinstance(body, (bytes, bytearray)):
-        return _facts(_members(bytes(body)), len(body))
-    return _facts(body, None) if isinstance(body, Mapping) else Facts()
+    if isinstance(body, Mapping):
+        return _facts(body, None)
+    if not isinstance(body, (str, bytes, bytearray)):
+        return Facts()
+    if len(body) > _PARSED_BYTES_MAX:  # never copied
+        size = None if isinstance(body, str) and not body.isascii() else len(body)
+        return _facts(_members_near(_encoded(body[:_END_BYTES]), _encoded(body[-_END_BYTES:])), size)
+    encoded = _encoded(body)
+    return _facts(_members(encoded), len(encoded))
+
+
+def _encoded(body: str | bytes | bytearray) -> bytes:
+    return body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
+
+
+def _members_near(first: bytes, last: bytes) -> Mapping[str, Any]:
+    """The members of a large body, of which these are the ends."""
+    if first.startswith(b"--"):
+        return _members_of_form(first) or _members_of_form(last)
+    return {**_near(first), **_near(last)}
+
+
+def _members_of_form(text: bytes) -> Mapping[str, Any]:
+    found = _FORM_MODEL.search(text)
+    return {"model": found.group(1).decode("utf-8", "replace")} if found else {}
 
 
 def _members(body: bytes) -> Mapping[str, Any]:
     """The outermost members of a body, as far as they are of interest."""
     if body.startswith(b"--"):
-        found = _FORM_MODEL.search(body[:_END_BYTES]) or _FORM_MODEL.search(body[-_END_BYTES:])
-        return {"model": found.group(1).decode("utf-8", "replace")} if found else {}
-    if len(body) > _PARSED_BYTES_MAX:
-        return {**_near(body[:_END_BYTES]), **_near(body[-_END_BYTES:])}
+        return _members_of_form(body[:_END_BYTES]) or _members_of_form(body[-_END_BYTES:])
     try:
-        parsed = json.loads(body)
-    except ValueError:
+        parsed, _ = _parsed(body.lstrip().decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
 
 def _near(text: bytes) -> dict[str, Any]:
-    """The short members in a piece of JSON. A key stands after a brace or comma; in a text its quotes are escaped."""
+    """The short members in a piece of JSON."""
     found: dict[str, Any] = {}
-    for name in _NAMES:
-        start = text.find(name)
-        while start >= 0:
-            value = _VALUE.match(text, start + len(name))
-            if value is not None and text[max(0, start - 8) : start].rstrip()[-1:] in {b"{", b","}:
-                found[name[1:-1].decode()] = json.loads(value.group(1))
-            start = text.find(name, start + 1)
+    for member in _MEMBER.finditer(text):
+        start = member.start()
+        if text[max(0, start - _BEFORE_KEY) : start].rstrip()[-1:] in {b"{", b","}:
+            found[member.group(1).decode()] = json.loads(member.group(2))
     return found
 
 
 def _facts(members: Mapping[str, Any], request_bytes: int | None) -> Facts:
-    generation = members.get("generationConfig") or {}  # Gemini's
-    if not isinstance(generation, Mapping):
-        generation = {}
     stream = members.get("stream")
-    limits = [members[name] for name in _LIMITS if name in members]
+    limit: int | None = None
+    for name in _LIMITS:
+        if name in members and limit is None:
+            limit = _count(members[name])
+    choices = _count(members.get("n"))
+    generation = members.get("generationConfig")  # Gemini's
+    if generation is not None and isinstance(generation, Mapping):
+        limit = limit or _count(generation.get("maxOutputTokens"))
+        choices = choices or _count(generation.get("candidateCount"))
     return Facts(
-        model=_text(members.get("model")),
-        stream=stream if isinstance(stream, bool) else None,
-        background=members.get("background") is True,
-        max_output_tokens=_first_count([*limits, generation.get("maxOutputTokens")]),
-        choices=_first_count([members.get("n"), generation.get("candidateCount")]) or 1,
-        request_bytes=request_bytes,
+        _text(members.get("model")),
+        stream if isinstance(stream, bool) else None,
+        members.get("background") is True,
+        limit,
+        choices or 1,
+        request_bytes,
     )
 
 
@@ -91,5 +113,5 @@ def _text(value: Any) -> str | None:
     return value[:_TEXT_CHARS_MAX] if isinstance(value, str) and value else None
 
 
-def _first_count(values: list[Any]) -> int | None:
-    return next((value for value in values if type(value) is int and value > 0), None)
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value > 0 else None

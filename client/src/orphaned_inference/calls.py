@@ -13,15 +13,15 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from orphaned_inference import deadlines
 from orphaned_inference.bodies import Facts, facts_of
-from orphaned_inference.journal import Journal, instant
-from orphaned_inference.quiet import quietly, tell
+from orphaned_inference.journal import Journal, instant, number_or_null, text_or_null
+from orphaned_inference.quiet import quietly
 from orphaned_inference.reasons import (
     CANCELLED,
     DELIVERED,
@@ -38,8 +38,9 @@ REQUEST_ID = "x-request-id"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 _ID_CHARS_MAX = 200
-_SCANNED_BYTES = 16 << 10  # looked at in one go
+SCANNED_PIECES = 64  # looked at in one go; nobody sends more than 64 KiB in one, so some MiB wait at most
 _FAILED_FROM = 400  # HTTP's first status that tells of an error
+_DIGITS_MAX = 9
 
 Header = Callable[[str], Optional[str]]
 
@@ -51,6 +52,14 @@ class Watch:
     journal: Journal
     service: str | None
     routes: Sequence[Route]
+
+
+class _Place(NamedTuple):
+    """What a URL says of its calls; `head` and `operation` are what of that every `started` line repeats."""
+
+    route: RouteMatch
+    head: str
+    operation: str
 
 
 class _State:
@@ -70,20 +79,32 @@ SENDING: ContextVar[Call | None] = ContextVar("orphaned_inference_sending", defa
 class Call:
     """One attempt at an inference request. `adds_header`: the request came without an id and was given one."""
 
+    __slots__ = (
+        "_began_at", "_response_id", "_scanned_bytes", "_scanner", "_watch", "adds_header", "call_id",
+        "facts", "request_id", "route", "status_code", "waiting",
+    )  # fmt: skip
+
     def __init__(self, watch: Watch, route: RouteMatch, facts: Facts, request_id: str | None) -> None:
         self.call_id = os.urandom(16).hex()
         self.adds_header = not request_id
         self.request_id = request_id or self.call_id
         self.route = route
         self.facts = facts
-        self.bytes_received = 0
         self.status_code: int | None = None
         self._watch = watch
         self._began_at = time.monotonic()
         self._response_id: str | None = None
         self._scanner: Scanner | None = None
-        self._waiting: list[bytes] = []  # what has come since the last scan
-        self._scan_from = _SCANNED_BYTES
+        self._scanned_bytes = 0
+        self.waiting: list[bytes] = []  # what has come since the last scan; a hook may add to it itself
+
+    def write(self, line: str) -> None:
+        """A line of this call's into the log."""
+        self._watch.journal.append(line)
+
+    def drop(self) -> None:
+        """It can be followed no further: an end that is made up might be an abort, so none is written."""
+        OPEN.pop(self.call_id, None)
 
     @property
     def is_open(self) -> bool:
@@ -94,48 +115,65 @@ class Call:
     def answered(self, status_code: int, header: Header) -> None:
         """The head of the response has come."""
         self.status_code = status_code
-        kind = (header("content-type") or "").partition(";")[0].strip().lower()
+        is_stream = bool(self.facts.stream or self.route.stream)
+        if not is_stream:
+            is_stream = (header("content-type") or "").partition(";")[0].strip().lower() in _STREAM_TYPES
         self._response_id = header("x-amzn-requestid") if self.route.provider == "aws.bedrock" else None
+        encoding = header("content-encoding")
         self._scanner = Scanner(
             self.route.operation,
-            is_stream=kind in _STREAM_TYPES or bool(self.facts.stream or self.route.stream),
-            encoding=(header("content-encoding") or "").strip().lower(),
+            is_stream=is_stream,
+            encoding=encoding.strip().lower() if encoding else "",
             choices=self.facts.choices,
         )
 
+    @property
+    def bytes_received(self) -> int:
+        """Of the body, as they came off the wire."""
+        return self._scanned_bytes + sum(map(len, self.waiting))
+
     def received(self, data: bytes) -> None:
-        """Bytes of the body have come. Called for every event of a stream: they are kept until a scan is worth it."""
-        try:
-            self.bytes_received = received = self.bytes_received + len(data)
-            self._waiting.append(data)
-            if received >= self._scan_from:
-                self._scan_waiting()
-        except Exception:  # noqa: BLE001 - ours, not the host's
-            tell()
+        """Bytes of the body have come: they are kept until a scan is worth it."""
+        self.waiting.append(data)
+        if len(self.waiting) >= SCANNED_PIECES:
+            self.scan()
+
+    @quietly
+    def scan(self) -> None:
+        """Look at what has come since the last time."""
+        waiting = self.waiting[:]
+        del self.waiting[: len(waiting)]  # the list itself stays: a hook adds to it
+        self._scanned_bytes += sum(map(len, waiting))
+        if self._scanner is not None and self._scanner.is_readable and waiting:
+            self._scanner.feed(b"".join(waiting))
 
     @quietly
     def complete(self) -> None:
         """The last byte has come."""
-        self._scan_rest()
+        self._scan_rest(is_whole=True)
         in_error = self.status_code is not None and self.status_code >= _FAILED_FROM
         told_error = self._scanner is not None and self._scanner.failed
         self._end(FAILED if in_error or told_error else DELIVERED)
 
-    @quietly
     def broken(self, error: BaseException) -> None:
         """`error` came out of the library: the rest will never come."""
-        if not self.is_open:
-            return
+        if self.call_id in OPEN:
+            self._broken(error)
+
+    @quietly
+    def _broken(self, error: BaseException) -> None:
         status = getattr(error, "status", None)
         if self.status_code is None and type(status) is int and status >= _FAILED_FROM:
             self.status_code = status
         self._end_early(ending_of(error, signalled=self._is_signalled(), overdue=deadlines.is_overdue(error)))
 
-    @quietly
     def closed(self) -> None:
         """The program closed the response before its end, perhaps while it handled an exception."""
-        if not self.is_open:
-            return
+        if self.call_id in OPEN:
+            self._closed()
+
+    @quietly
+    def _closed(self) -> None:
         error = sys.exc_info()[1]
         self._end_early(closing_of(error, signalled=self._is_signalled(), overdue=deadlines.is_overdue(error)))
 
@@ -158,27 +196,27 @@ class Call:
             ending = DELIVERED
         self._end(ending)
 
-    def _scan_waiting(self) -> None:
-        self._scan_from = self.bytes_received + _SCANNED_BYTES
-        waiting, self._waiting = self._waiting, []
-        if self._scanner is not None:
-            self._scanner.feed(b"".join(waiting))
-
-    def _scan_rest(self) -> None:
-        self._scan_waiting()
-        if self._scanner is not None:
-            self._scanner.end()
+    def _scan_rest(self, *, is_whole: bool = False) -> None:
+        scanner = self._scanner
+        if scanner is not None and is_whole:
+            scanner.whole = True
+        if self.waiting:
+            self.scan()
+        if scanner is not None:
+            scanner.end()
 
     def _end(self, ending: Ending) -> None:
         if OPEN.pop(self.call_id, None) is None:
             return
         scanner = self._scanner
-        self._watch.journal.write({
-            "event": "ended", "call_id": self.call_id, "at": instant(time.time_ns()), "outcome": ending.outcome,
-            "reason": ending.reason, "status_code": self.status_code, "bytes_received": self.bytes_received,
-            "output_tokens_received": scanner.output_tokens if scanner else None,
-            "response_id": (scanner.response_id if scanner else None) or self._response_id,
-        })  # fmt: skip
+        tokens = scanner.output_tokens if scanner is not None else None
+        response_id = (scanner.response_id if scanner is not None else None) or self._response_id
+        self.write(
+            f'{{"event":"ended","call_id":"{self.call_id}","at":"{instant(time.time_ns())}",'
+            f'"outcome":"{ending.outcome}","reason":{text_or_null(ending.reason)},'
+            f'"status_code":{number_or_null(self.status_code)},"bytes_received":{self.bytes_received},'
+            f'"output_tokens_received":{number_or_null(tokens)},"response_id":{text_or_null(response_id)}}}'
+        )
 
 
 @quietly
@@ -187,8 +225,8 @@ def begin(method: str, url: str, header: Header, body: Any, *, retry_of: str | N
     watch = STATE.watch
     if watch is None or method.upper() != "POST":
         return None
-    route = _route(url, watch)
-    if route is None:
+    place = _place(url, watch)
+    if place is None:
         return None
     request_id, outer = header(REQUEST_ID), SENDING.get()
     if outer is not None and outer.is_open and outer.request_id == request_id:
@@ -196,16 +234,24 @@ def begin(method: str, url: str, header: Header, body: Any, *, retry_of: str | N
     facts = facts_of(body)
     if facts.background:  # filed as a job: it goes on whether this connection does or not (cancelling.py)
         return None
-    call = Call(watch, route, facts, request_id)
+    call = Call(watch, place.route, facts, request_id)
     try:
         OPEN[call.call_id] = call
-        _write_started(watch, call, header, retry_of)
+        _write_started(place, call, header, retry_of)
     except BaseException as error:
         if not isinstance(error, Exception):  # Ctrl-C, just now
             call.broken(error)
         OPEN.pop(call.call_id, None)  # without a start on record an end would tell nothing
         raise
     return call
+
+
+def restore(variable: ContextVar[Any], token: Token[Any]) -> None:
+    """Give a variable its value of before. A coroutine that is thrown away ends in a context where it has none."""
+    try:
+        variable.reset(token)
+    except ValueError:
+        return
 
 
 def end_all(ending: Ending) -> None:
@@ -244,38 +290,45 @@ def program_name() -> str:
     return os.path.splitext(script)[0] or "python"
 
 
-def _route(url: str, watch: Watch) -> RouteMatch | None:
+def _place(url: str, watch: Watch) -> _Place | None:
     return _matched(url.partition("?")[0] if "alt=sse" not in url else url, watch)
 
 
 @functools.lru_cache(maxsize=1024)
-def _matched(url: str, watch: Watch) -> RouteMatch | None:
-    return match(url, watch.routes)
+def _matched(url: str, watch: Watch) -> _Place | None:
+    route = match(url, watch.routes)
+    if route is None:
+        return None
+    service = text_or_null(route.service or watch.service or program_name())
+    head = f'"service":{service},"provider":{text_or_null(route.provider)}'
+    return _Place(route, head, f'"operation":{text_or_null(route.operation)}')
 
 
-def _write_started(watch: Watch, call: Call, header: Header, retry_of: str | None) -> None:
-    route, facts = call.route, call.facts
+def _write_started(place: _Place, call: Call, header: Header, retry_of: str | None) -> None:
+    route, facts = place.route, call.facts
+    account, model = route.account or _account(header), route.model or facts.model
     trace_id, span_id = trace_of(header)
-    record = {
-        "event": "started", "call_id": call.call_id, "at": instant(time.time_ns()),
-        "service": route.service or watch.service or program_name(), "provider": route.provider,
-        "account": route.account or _account(header), "model": route.model or facts.model,
-        "operation": route.operation, "stream": bool(route.stream or facts.stream),
-        "request_id": call.request_id[:_ID_CHARS_MAX], "trace_id": trace_id, "span_id": span_id, "retry_of": retry_of,
-        "process": process_name(),
-    }  # fmt: skip
-    retries = header("x-stainless-retry-count") or ""
-    optional: dict[str, int | None] = {
-        "max_output_tokens": facts.max_output_tokens,
-        "request_bytes": facts.request_bytes,
-        "retry_count": int(retries) if retries.isascii() and retries.isdigit() else None,
-    }
-    watch.journal.write({**record, **{key: value for key, value in optional.items() if value is not None}})
+    line = (
+        f'{{"event":"started","call_id":"{call.call_id}","at":"{instant(time.time_ns())}",{place.head},'
+        f'"account":{text_or_null(account)},"model":{text_or_null(model)},{place.operation},'
+        f'"stream":{"true" if route.stream or facts.stream else "false"},'
+        f'"request_id":{text_or_null(call.request_id[:_ID_CHARS_MAX])},"trace_id":{text_or_null(trace_id)},'
+        f'"span_id":{text_or_null(span_id)},"retry_of":{text_or_null(retry_of)},"process":{text_or_null(process_name())}'
+    )
+    if facts.max_output_tokens is not None:
+        line += f',"max_output_tokens":{facts.max_output_tokens}'
+    if facts.request_bytes is not None:
+        line += f',"request_bytes":{facts.request_bytes}'
+    retries = header("x-stainless-retry-count")
+    if retries and retries.isascii() and retries.isdigit() and len(retries) <= _DIGITS_MAX:
+        line += f',"retry_count":{int(retries)}'
+    call.write(line + "}")
 
 
 def trace_of(header: Header) -> tuple[str | None, str | None]:
     """Trace and span of W3C's header, if there is one."""
-    found = _TRACEPARENT.fullmatch(header("traceparent") or "")
+    told = header("traceparent")
+    found = _TRACEPARENT.fullmatch(told) if told else None
     return (found.group(1), found.group(2)) if found else (None, None)
 
 
@@ -285,7 +338,17 @@ def _account(header: Header) -> str | None:
 
 def header_of(pairs: Iterable[tuple[Any, Any]]) -> Header:
     """Looks into headers by small letters. In: their names and values, as text or bytes."""
-    found = {name.lower(): value for name, value in pairs}
-    if found and isinstance(next(iter(found)), bytes):
-        found = {name.decode("latin-1"): value.decode("latin-1") for name, value in found.items()}
-    return found.get
+    return header_in({name.lower(): value for name, value in pairs})
+
+
+def header_in(found: Mapping[Any, Any]) -> Header:
+    """The same for names in small letters."""
+    in_bytes = isinstance(next(iter(found), None), bytes)
+
+    def header(name: str) -> str | None:
+        value = found.get(name.encode() if in_bytes else name)
+        if value is None or isinstance(value, str):
+            return value
+        return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+    return header

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from _thread import allocate_lock
 from types import TracebackType
 from typing import Any, Callable
 
@@ -20,7 +21,7 @@ from orphaned_inference.calls import STATE, process_name, program_name
 from orphaned_inference.jobs import BACKGROUND_RESPONSE, Job, job_of, state_of
 from orphaned_inference.journal import Journal, instant
 from orphaned_inference.quiet import quietly
-from orphaned_inference.reasons import DELIVERED, FAILED, Ending, ending_of
+from orphaned_inference.reasons import DELIVERED, FAILED, Ending, ending_of, is_unconnected
 
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5.0  # on top of the wait, for a task that does not heed its cancellation
@@ -40,9 +41,13 @@ class CancelOnAbort:
         self.call_id = os.urandom(16).hex()
         self.wait_until = 0.0
         self._began_at = 0.0
-        self._is_done = self._is_told = False
+        self._is_done = False
+        self._pid = 0  # of the process that waits: a forked child has a copy of this, and no right to cancel
+        self._telling = allocate_lock()  # never given back: the outcome is told once
+        self._is_taken = False  # the provider has the cancel
         self._state: str | None = None  # the job's, as last told after the cancel
-        self._trouble: Exception | None = None  # why a look told nothing
+        self._refusal: Exception | None = None  # the provider's answer to a cancel that followed a lost one
+        self._trouble: Exception | None = None  # why a cancel or a look told nothing
         self._dying_of: int | None = None  # the signal that kills when the task has been cancelled
         self._cancel_task: Callable[[], object] | None = None  # set while the waiter is a task
 
@@ -82,6 +87,8 @@ class CancelOnAbort:
 
     def die(self, signum: int) -> bool:
         """A signal is about to kill the process: cancel now, or (True) have the waiting task do it and then die."""
+        if self._pid != os.getpid():
+            return False
         if self._cancel_task is not None:
             self._dying_of = signum
             self._cancel_task()
@@ -93,7 +100,7 @@ class CancelOnAbort:
 
     @quietly
     def _enter(self) -> None:
-        self._began_at = time.monotonic()
+        self._began_at, self._pid = time.monotonic(), os.getpid()
         _ACTIVE.append(self)
         self._write("started" if self._is_call else "job_wait_started", {
             "service": _service(), "provider": self.job.provider, "model": self.job.model,
@@ -103,7 +110,7 @@ class CancelOnAbort:
 
     def _leave(self, error: BaseException | None) -> bool:
         """The wait is over; True if it was interrupted, so that the job is to be cancelled."""
-        if self._is_done:
+        if self._is_done or self._pid != os.getpid():
             return False
         self._is_done = True
         if self in _ACTIVE:
@@ -128,11 +135,16 @@ class CancelOnAbort:
     def _cancel(self) -> None:
         """Cancel, then look until the provider says how the job ended. A look that fails refuses nothing."""
         self._write("cancel_requested", {})
-        try:
-            self._see(self.job.cancel())
-        except Exception as error:
-            self._write_outcome(error)
-            raise
+        while not self._is_taken:
+            try:
+                self._see(self.job.cancel())
+                self._is_taken = True
+            except Exception as error:
+                if not self._goes_on_after(error):
+                    self._write_outcome(error)
+                    raise
+            if not self._is_taken:
+                time.sleep(_POLL_SECONDS)
         while self.job.look is not None and not self._has_ended and time.monotonic() < self.wait_until:
             try:
                 self._see(self.job.look())
@@ -148,14 +160,16 @@ class CancelOnAbort:
 
         self._write("cancel_requested", {})
         try:
-            self._see(await _awaited(self.job.cancel()))
-        except asyncio.CancelledError:
-            self._write_outcome()
-            raise
-        except Exception as error:  # noqa: BLE001 - the interruption goes on whatever the provider said
-            self._write_outcome(error)
-            return
-        try:
+            while not self._is_taken:
+                try:
+                    self._see(await _awaited(self.job.cancel()))
+                    self._is_taken = True
+                except Exception as error:  # noqa: BLE001 - the interruption goes on whatever the provider said
+                    if not self._goes_on_after(error):
+                        self._write_outcome(error)
+                        return
+                if not self._is_taken:
+                    await asyncio.sleep(_POLL_SECONDS)
             while self.job.look is not None and not self._has_ended:
                 try:
                     self._see(await _awaited(self.job.look()))
@@ -165,6 +179,19 @@ class CancelOnAbort:
                     await asyncio.sleep(_POLL_SECONDS)
         finally:
             self._write_outcome()
+
+    def _goes_on_after(self, error: Exception) -> bool:
+        """Whether a cancel that ended so is not the last word: another may follow, or a look tells what it did.
+
+        The known providers take a cancel twice, so one whose connection went is sent again while there is time. If a
+        later one is refused, the first may have been heard: then the job's state says so.
+        """
+        if is_unconnected(error):
+            self._trouble = error
+            return self.job.provider is not None and time.monotonic() + _POLL_SECONDS < self.wait_until
+        self._refusal = error
+        self._is_taken = self._trouble is not None and self.job.look is not None
+        return self._is_taken
 
     def _see(self, told: Any) -> None:
         """Take note of what the provider says of the job."""
@@ -176,15 +203,16 @@ class CancelOnAbort:
 
     def _write_outcome(self, error: Exception | None = None) -> None:
         """What came of the cancel, by `error` if it was refused; said once, by whoever knows or has waited enough."""
-        if self._is_told:
+        if not self._telling.acquire(blocking=False):
             return
-        self._is_told = True
         if error is not None:
             outcome = "failed"
         elif self._state == "cancelled" or (self._state == "ended" and self.job.provider == "anthropic"):
             outcome = "confirmed"
         elif self._has_ended:
             outcome = "too_late"
+        elif self._refusal is not None and self._state != "cancelling":
+            outcome, error = "failed", self._refusal
         else:
             outcome, error = "unconfirmed", self._trouble
         kind = type(error).__name__ if error is not None else None

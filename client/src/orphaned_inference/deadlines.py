@@ -11,6 +11,8 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakSet
 
+from orphaned_inference.quiet import quietly
+
 _OVERDUE: WeakSet[Any] = WeakSet()
 
 
@@ -37,11 +39,16 @@ def is_overdue(error: BaseException | None) -> bool:
     return True
 
 
+@quietly
+def _mark(task: Any) -> None:
+    _OVERDUE.add(task)
+
+
 def _mark_timeouts(timeout: Any) -> None:
     original = timeout._on_timeout  # noqa: SLF001 - the one place that knows
 
     def on_timeout(self: Any) -> None:
-        _OVERDUE.add(self._task)
+        _mark(self._task)
         original(self)
 
     timeout._on_timeout = on_timeout  # noqa: SLF001
@@ -53,7 +60,7 @@ def _mark_wait_for(tasks: Any) -> None:
 
     async def cancel_and_wait(fut: Any, *args: Any, **kwargs: Any) -> None:
         if "CancelledError" not in type(sys.exc_info()[1]).__name__:
-            _OVERDUE.add(fut)
+            _mark(fut)
         await original(fut, *args, **kwargs)
 
     tasks._cancel_and_wait = cancel_and_wait  # noqa: SLF001

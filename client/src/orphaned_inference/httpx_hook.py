@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Iterator
+from itertools import filterfalse, islice
 from types import ModuleType
 from typing import Any
 
-from orphaned_inference.calls import REQUEST_ID, SENDING, Call, begin, header_of
+from orphaned_inference.calls import (
+    REQUEST_ID,
+    SCANNED_PIECES,
+    SENDING,
+    Call,
+    Header,
+    begin,
+    header_in,
+    header_of,
+    restore,
+)
 from orphaned_inference.quiet import quietly
 
 
@@ -32,12 +43,13 @@ def _hook_sync(client: Any, stream: Any) -> None:
         token = SENDING.set(call)
         try:
             response = original(self, request)
-            _answered(call, response, stream)
+            if not _answered(call, response, stream):
+                call.drop()
         except BaseException as error:
             call.broken(error)
             raise
         finally:
-            SENDING.reset(token)
+            restore(SENDING, token)
         return response
 
     client._send_single_request = _send_single_request  # noqa: SLF001
@@ -54,12 +66,13 @@ def _hook_async(client: Any, stream: Any) -> None:
         token = SENDING.set(call)
         try:
             response = await original(self, request)
-            _answered(call, response, stream)
+            if not _answered(call, response, stream):
+                call.drop()
         except BaseException as error:
             call.broken(error)
             raise
         finally:
-            SENDING.reset(token)
+            restore(SENDING, token)
         return response
 
     client._send_single_request = _send_single_request  # noqa: SLF001
@@ -69,35 +82,69 @@ def _hook_async(client: Any, stream: Any) -> None:
 def _begin(request: Any) -> Call | None:
     if request.method != "POST":
         return None
-    call = begin(request.method, str(request.url), header_of(request.headers.raw), getattr(request, "_content", None))
+    call = begin(request.method, str(request.url), _header(request.headers), getattr(request, "_content", None))
     if call is not None and call.adds_header:
-        request.headers[REQUEST_ID] = call.request_id
+        try:
+            request.headers[REQUEST_ID] = call.request_id
+        except Exception:
+            call.drop()
+            raise
     return call
 
 
 @quietly
-def _answered(call: Call, response: Any, stream: Any) -> None:
-    call.answered(response.status_code, response.headers.get)
+def _answered(call: Call, response: Any, stream: Any) -> bool:
+    call.answered(response.status_code, _header(response.headers))
     outer = response.stream
     if hasattr(outer, "_stream"):
         outer._stream = stream(outer._stream, call)  # noqa: SLF001
     else:
         response.stream = stream(outer, call)
+    return True
+
+
+def _header(headers: Any) -> Header:
+    """Looks into them. The list inside has its names in small letters already: the public ways cost thrice as much."""
+    try:
+        return header_in({name: value for _, name, value in headers._list})  # noqa: SLF001
+    except (AttributeError, TypeError, ValueError):
+        return header_of(headers.raw)
+
+
+class _Watched:
+    """A stream in a watched response. Forgotten, it was left."""
+
+    def __init__(self, inner: Any, call: Call) -> None:
+        self._inner, self._call = inner, call
+
+    def __del__(self) -> None:
+        if "_call" in vars(self):
+            self._call.closed()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"_inner", "_call"}:  # of one that was made and not filled
+            raise AttributeError(name)
+        return getattr(self._inner, name)
 
 
 def _sync_stream(base: Any) -> Any:
-    class WatchedStream(base):  # type: ignore[misc]
+    class WatchedStream(_Watched, base):  # type: ignore[misc]
         """Passes everything on, and tells the call of it."""
 
-        def __init__(self, inner: Any, call: Call) -> None:
-            self._inner, self._call = inner, call
-
         def __iter__(self) -> Iterator[bytes]:
-            call, received = self._call, self._call.received
+            call, note = self._call, self._call.waiting.append
             try:
-                for chunk in self._inner:
-                    received(chunk)
-                    yield chunk
+                chunks = iter(self._inner)
+                while True:
+                    # For each event of a stream next to nothing is done, and that in C: `note` gives None, so all pass.
+                    yield from filterfalse(note, islice(chunks, SCANNED_PIECES))
+                    for chunk in chunks:
+                        call.scan()
+                        note(chunk)
+                        yield chunk
+                        break
+                    else:
+                        break
                 call.complete()
             except GeneratorExit:  # nobody iterates on; whether the response is closed too, `close` will tell
                 raise
@@ -109,27 +156,20 @@ def _sync_stream(base: Any) -> Any:
             self._call.closed()
             self._inner.close()
 
-        def __del__(self) -> None:
-            self._call.closed()
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._inner, name)
-
     return WatchedStream
 
 
 def _async_stream(base: Any) -> Any:
-    class WatchedAsyncStream(base):  # type: ignore[misc]
+    class WatchedAsyncStream(_Watched, base):  # type: ignore[misc]
         """Passes everything on, and tells the call of it."""
 
-        def __init__(self, inner: Any, call: Call) -> None:
-            self._inner, self._call = inner, call
-
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            call, received = self._call, self._call.received
+            call, waiting = self._call, self._call.waiting
             try:
                 async for chunk in self._inner:
-                    received(chunk)
+                    waiting.append(chunk)
+                    if len(waiting) >= SCANNED_PIECES:
+                        call.scan()
                     yield chunk
                 call.complete()
             except GeneratorExit:
@@ -141,11 +181,5 @@ def _async_stream(base: Any) -> Any:
         async def aclose(self) -> None:
             self._call.closed()
             await self._inner.aclose()
-
-        def __del__(self) -> None:
-            self._call.closed()
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._inner, name)
 
     return WatchedAsyncStream

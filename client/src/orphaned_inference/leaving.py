@@ -9,6 +9,7 @@ The host sees none of this: `signal.getsignal` and what `signal.signal` returns 
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import signal
 import time
@@ -115,8 +116,8 @@ def _getsignal(signalnum: int) -> Any:
     return _unwrapped(_real_getsignal(signalnum))
 
 
-_signal.__wrapped__ = _real_signal  # type: ignore[attr-defined]
-_getsignal.__wrapped__ = _real_getsignal  # type: ignore[attr-defined]
+functools.update_wrapper(_signal, _real_signal)
+functools.update_wrapper(_getsignal, _real_getsignal)
 
 
 def _wrapped(signum: int, handler: Any) -> Any:

@@ -29,6 +29,10 @@ _UNSENT = frozenset({
     "ConnectTimeout", "ConnectTimeoutError", "ConnectionTimeoutError", "PoolTimeout", "NewConnectionError",
     "ConnectError", "ClientConnectorError", "EmptyPoolError",
 })  # fmt: skip
+# The connection could not be had, or went: no answer of the server's.
+_UNCONNECTED = frozenset({
+    "ConnectionError", "NetworkError", "RemoteProtocolError", "APIConnectionError", "ClientConnectionError",
+})  # fmt: skip
 _CANCELLED = frozenset({"CancelledError", "Cancelled", "GeneratorExit"})
 
 
@@ -56,6 +60,11 @@ def closing_of(error: BaseException | None, *, signalled: bool, overdue: bool = 
     if _is_timeout(error) or overdue:
         return TIMEOUT
     return INTERRUPT if signalled else CANCELLED
+
+
+def is_unconnected(error: BaseException) -> bool:
+    """Whether the connection failed, as a pooled one does that the server has closed meanwhile. No timeout counts."""
+    return bool(_names(error) & _UNCONNECTED) and not _is_timeout(error)
 
 
 def _is_interrupt(error: BaseException, *, signalled: bool) -> bool:

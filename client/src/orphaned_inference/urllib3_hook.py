@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
-from orphaned_inference.calls import REQUEST_ID, SENDING, Call, begin, header_of
+from orphaned_inference.calls import REQUEST_ID, SENDING, Call, begin, header_of, restore
 from orphaned_inference.quiet import quietly
 
 # The attempt under way in this pool's step; a step within it is its retry.
@@ -34,14 +34,14 @@ def hook(module: ModuleType) -> None:
         sending, attempt = SENDING.set(call), _ATTEMPT.set(call)
         try:
             response = original(self, method, url, *arguments, **named)
-            if call.is_open:  # else the response is a retry's
-                _answered(call, response)
+            if call.is_open and not _answered(call, response):  # where it is over the response is a retry's
+                call.drop()
         except BaseException as error:
             call.broken(error)
             raise
         finally:
-            _ATTEMPT.reset(attempt)
-            SENDING.reset(sending)
+            restore(_ATTEMPT, attempt)
+            restore(SENDING, sending)
         return response
 
     pool.urlopen = urlopen
@@ -57,6 +57,8 @@ def _begin(
     headers = named.get("headers")
     headers = pool.headers if headers is None else headers
     before = _ATTEMPT.get()
+    if before is not None and not getattr(named.get("retries"), "history", None):
+        before = None  # a call of its own, made while the other one is sent: a body that is asked for on the way
     if before is not None:
         _end_attempt(before, named.get("retries"))
     whole = url if "://" in url else f"{pool.scheme}://{pool.host}{url}"
@@ -64,11 +66,20 @@ def _begin(
     call = begin(method, whole, header_of(headers.items()), named.get("body"), retry_of=retry_of)
     if call is None or not call.adds_header:
         return call, args, kwargs
-    headers = headers.copy()
-    headers[REQUEST_ID] = call.request_id
+    try:
+        headers = _with_id(headers, call.request_id)
+    except Exception:
+        call.drop()
+        raise
     if len(args) > 1:
         return call, (args[0], headers, *args[2:]), kwargs
     return call, args, {**kwargs, "headers": headers}
+
+
+def _with_id(headers: Any, request_id: str) -> Any:
+    copied = headers.copy() if hasattr(headers, "copy") else dict(headers)
+    copied[REQUEST_ID] = request_id
+    return copied
 
 
 def _end_attempt(call: Call, retries: Any) -> None:
@@ -88,16 +99,17 @@ def _no_header(_: str) -> None:
 
 
 @quietly
-def _answered(call: Call, response: Any) -> None:
+def _answered(call: Call, response: Any) -> bool:
     call.answered(response.status, response.headers.get)
     body = getattr(response, "_body", None)
     if isinstance(body, bytes):  # read already
         call.received(body)
         call.complete()
-        return
+        return True
     response._orphaned_inference_call = call  # noqa: SLF001 - ours
     kind: Any = type(response)
     response.__class__ = _watched(kind)
+    return True
 
 
 @functools.lru_cache(maxsize=8)
