@@ -14,7 +14,7 @@ import pytest
 
 from collector import pipeline
 from collector.problems import BrokenInvariantError
-from tests.helpers import Desk, Row, buckets, counters, problems, rows, verdicts
+from tests.helpers import Desk, Row, buckets, counters, looking, problems, rows, verdicts
 
 HOUR_MIN, DAY_MIN = 60, 1440
 
@@ -133,8 +133,9 @@ def _lost(desk: Desk, call_id: str, hour: int) -> None:
 
 def _shown(desk: Desk) -> Shown:
     own = ("run", "source_records", "invariant")
-    spend = {key: value for key, value in counters(desk.config).items() if not key[0].startswith(own)}
-    return Shown(verdicts(desk.config), buckets(desk.config), spend, problems(desk.config))
+    with looking(desk.config) as ledger:
+        spend = {key: value for key, value in counters(ledger).items() if not key[0].startswith(own)}
+        return Shown(verdicts(ledger), buckets(ledger), spend, problems(ledger))
 
 
 def test_every_invariant_is_broken_here() -> None:
