@@ -11,8 +11,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -57,14 +59,17 @@ def built() -> None:
 def drawn(prometheus: Prometheus, *, files: Sequence[Path], pictures: Path | None, query: str = "") -> list[Drawn]:
     """Every panel of those dashboards in dark and in light. RuntimeError with the browser's complaints, if any."""
     found, complaints = [], []
+    by_interval: dict[timedelta, list[str]] = defaultdict(list)
     for file in files:
         day = json.loads(file.read_text(encoding="utf-8"))["time"]["from"] == "now-24h"
+        by_interval[SCRAPES[day]].append(str(file))
+    for interval, alike in by_interval.items():
         asked = [
             "node", "shoot.mjs", "--prometheus", f"http://{prometheus.address}", "--to", f"{END.timestamp():.0f}000",
-            "--interval", f"{SCRAPES[day].total_seconds():.0f}", "--chromium", need("chromium", "chromium"),
-            "--query", query, *(["--out", str(pictures)] if pictures else []), str(file),
+            "--interval", f"{interval.total_seconds():.0f}", "--chromium", need("chromium", "chromium"),
+            "--query", query, *(["--out", str(pictures)] if pictures else []), *alike,
         ]  # fmt: skip
-        told = subprocess.run(asked, cwd=VIEWER, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+        told = subprocess.run(asked, cwd=VIEWER, check=True, stdout=subprocess.PIPE, text=True, timeout=600)
         for name, seen in json.loads(told.stdout).items():
             shown, theme = name.split()
             complaints += [f"{name}: {complaint}" for complaint in seen["complaints"]]

@@ -6,11 +6,13 @@ Nothing here decides what is right.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import yaml
 
 from collector import pipeline
@@ -21,6 +23,7 @@ from tests.world_config import FIELDS
 from tests.world_spec import PROVIDER
 
 Row = dict[str, Any]
+Ledger = Config | duckdb.DuckDBPyConnection  # a closed one, or one that is being looked into
 NANO = 10**9
 # What two ledgers that know the same may differ in: when they learnt it, and how they number it.
 HISTORY = frozenset({"run_id", "recorded_at_us", "suspect_no", "retracted"})
@@ -73,21 +76,34 @@ def settled(world: World, directory: Path) -> Config:
     return config
 
 
-def rows(config: Config, table: str, *, as_of_us: int | None = None) -> list[Row]:
+def rows(ledger: Ledger, table: str, *, as_of_us: int | None = None) -> list[Row]:
     """All rows of one of the ledger's tables, as they were known by `as_of_us`."""
-    with pipeline.reading(config, as_of_us=as_of_us) as (connection, _):
+    with looking(ledger, as_of_us) as connection:
         relation = connection.table(table)
         return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
-def verdicts(config: Config, *, as_of_us: int | None = None) -> list[Row]:
+@contextmanager
+def looking(ledger: Ledger, as_of_us: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The ledger as it was known by `as_of_us`, opened for several looks; one that is open is given back as it is."""
+    if isinstance(ledger, duckdb.DuckDBPyConnection):
+        yield ledger
+    elif as_of_us is None:
+        with duckdb.connect(str(ledger.ledger_path), read_only=True) as connection:
+            yield connection
+    else:
+        with pipeline.reading(ledger, as_of_us=as_of_us) as (connection, _):
+            yield connection
+
+
+def verdicts(ledger: Ledger, *, as_of_us: int | None = None) -> list[Row]:
     """The current verdicts, without what belongs to the ledger's own history, in a fixed order."""
-    return _told(rows(config, "verdict_current", as_of_us=as_of_us))
+    return _told(rows(ledger, "verdict_current", as_of_us=as_of_us))
 
 
-def buckets(config: Config, *, as_of_us: int | None = None) -> list[Row]:
+def buckets(ledger: Ledger, *, as_of_us: int | None = None) -> list[Row]:
     """The current buckets, without what belongs to the ledger's own history, in a fixed order."""
-    return _told(rows(config, "bucket_current", as_of_us=as_of_us))
+    return _told(rows(ledger, "bucket_current", as_of_us=as_of_us))
 
 
 def _told(found: Iterable[Row]) -> list[Row]:
@@ -95,16 +111,16 @@ def _told(found: Iterable[Row]) -> list[Row]:
     return sorted(told, key=lambda row: json.dumps(row, sort_keys=True, default=str))
 
 
-def counters(config: Config, *, as_of_us: int | None = None) -> dict[tuple[str, ...], int]:
+def counters(ledger: Ledger, *, as_of_us: int | None = None) -> dict[tuple[str, ...], int]:
     """(name, label values...) -> the counter's total."""
     return {
-        (row["name"], *row["labels"]): int(row["value"]) for row in rows(config, "counter_total", as_of_us=as_of_us)
+        (row["name"], *row["labels"]): int(row["value"]) for row in rows(ledger, "counter_total", as_of_us=as_of_us)
     }
 
 
-def source_counts(config: Config, source: str) -> dict[str, int]:
+def source_counts(ledger: Ledger, source: str) -> dict[str, int]:
     """Outcome -> lines of that source that had it; outcomes that never happened are 0."""
-    found = counters(config)
+    found = counters(ledger)
     return {
         outcome: found.get(("source_records_total", source, outcome), 0)
         for outcome in ("new", "duplicate", "problem", "ignored")
@@ -140,9 +156,9 @@ def lost_now(found: Iterable[Row]) -> Counter[tuple[str, ...]]:
     return lost
 
 
-def problems(config: Config, *, as_of_us: int | None = None) -> Counter[tuple[str, str]]:
+def problems(ledger: Ledger, *, as_of_us: int | None = None) -> Counter[tuple[str, str]]:
     """(source, kind) -> how many problems are on record."""
-    return Counter((row["source"], row["kind"]) for row in rows(config, "problem", as_of_us=as_of_us))
+    return Counter((row["source"], row["kind"]) for row in rows(ledger, "problem", as_of_us=as_of_us))
 
 
 def write_lines(path: Path, records: Sequence[Mapping[str, Any] | bytes | str]) -> None:

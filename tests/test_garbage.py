@@ -27,7 +27,7 @@ from tests.garbage import (
     proxied,
     started,
 )
-from tests.helpers import DESK_CONFIG, Desk, Row, at, rows, source_counts, verdicts
+from tests.helpers import DESK_CONFIG, Desk, Row, at, looking, rows, source_counts, verdicts
 
 TABLES = {
     "app": "client_call",
@@ -56,7 +56,9 @@ def _good(desk: Desk) -> Desk:
 
 def _undisturbed(desk: Desk) -> None:
     """The good call is what it is without anything bad beside it."""
-    (row,) = [row for row in verdicts(desk.config) if (row["observer"], row["call_id"]) == ("app", "c1")]
+    with looking(desk.config) as ledger:
+        (row,) = [row for row in verdicts(ledger) if (row["observer"], row["call_id"]) == ("app", "c1")]
+        good = [row for row in rows(ledger, "bucket_current") if row["account"] == "acme"]
     assert (row["account"], row["verdict"], row["evidence"], row["basis"]) == (
         "acme",
         "orphaned",
@@ -64,7 +66,6 @@ def _undisturbed(desk: Desk) -> None:
         "billed",
     )
     assert (row["cost_nano"], row["orphaned_nano"]) == (10_600_000, 10_600_000)
-    good = [row for row in rows(desk.config, "bucket_current") if row["account"] == "acme"]
     assert {row["usage_kind"]: row["orphaned_nano"] for row in good} == {
         "input": 600_000,
         "output": 10_000_000,
@@ -136,9 +137,10 @@ def test_poisonous_numbers(desk: Desk, number: str | float) -> None:
     desk.run(READ_MIN)
     desk.run(LATER_MIN)
     _undisturbed(desk)
-    for source, file in FILES.items():
-        lines = (desk.directory / file).read_bytes().count(b"\n")
-        assert sum(source_counts(desk.config, source).values()) == lines
+    with looking(desk.config) as ledger:
+        for source, file in FILES.items():
+            lines = (desk.directory / file).read_bytes().count(b"\n")
+            assert sum(source_counts(ledger, source).values()) == lines
 
 
 def test_texts_with_odd_characters(desk: Desk) -> None:
@@ -382,7 +384,8 @@ def test_anything_at_all_has_one_fate(lines: list[tuple[str, bytes]]) -> None:
         for source, line in lines:
             desk.put(FILES[source], line)
         desk.run(LATER_MIN)
-        for source, file in FILES.items():
-            counts = source_counts(desk.config, source)
-            assert sum(counts.values()) == (desk.directory / file).read_bytes().count(b"\n"), (source, counts)
+        with looking(desk.config) as ledger:
+            for source, file in FILES.items():
+                counts = source_counts(ledger, source)
+                assert sum(counts.values()) == (desk.directory / file).read_bytes().count(b"\n"), (source, counts)
         _undisturbed(desk)

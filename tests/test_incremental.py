@@ -27,6 +27,7 @@ from tests.helpers import (
     Row,
     buckets,
     counters,
+    looking,
     lost_now,
     net_spend,
     problems,
@@ -111,10 +112,8 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def _known(config: Config, at_us: int, as_of_us: int | None = None) -> Known:
-    return Known(
-        at_us, verdicts(config, as_of_us=as_of_us), buckets(config, as_of_us=as_of_us),
-        counters(config, as_of_us=as_of_us), problems(config, as_of_us=as_of_us),
-    )  # fmt: skip
+    with looking(config, as_of_us) as ledger:
+        return Known(at_us, verdicts(ledger), buckets(ledger), counters(ledger), problems(ledger))
 
 
 def test_slices_end_like_one_run(told: Told) -> None:

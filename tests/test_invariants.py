@@ -3,7 +3,10 @@
 The books are broken by hand, by tampering with what a run has drawn just before it is checked.
 """
 
+import shutil
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 
 from collector import pipeline
 from collector.problems import BrokenInvariantError
-from tests.helpers import Desk, Row, buckets, counters, problems, rows, verdicts
+from tests.helpers import Desk, Row, buckets, counters, looking, problems, rows, verdicts
 
 HOUR_MIN, DAY_MIN = 60, 1440
 
@@ -63,13 +66,42 @@ CASES = [
 ]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a ledger shows, but for how its runs went."""
+
+    verdicts: list[Row]
+    buckets: list[Row]
+    spend: dict[tuple[str, ...], int]
+    problems: Counter[tuple[str, str]]
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """What a ledger knows whose books were never broken."""
-    desk = _first(tmp_path_factory.mktemp("whole"))
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A desk with one lost call, billed, and a run over it."""
+    directory = tmp_path_factory.mktemp("first")
+    desk = Desk(directory)
+    _lost(desk, "c1", 0)
+    desk.run(6 * HOUR_MIN)
+    return directory
+
+
+@pytest.fixture
+def desk(first: Path, tmp_path: Path) -> Desk:
+    """That desk, to be tampered with."""
+    shutil.copytree(first, tmp_path, dirs_exist_ok=True)
+    return Desk(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """What a ledger shows whose books were never broken."""
+    directory = tmp_path_factory.mktemp("whole")
+    shutil.copytree(first, directory, dirs_exist_ok=True)
+    desk = Desk(directory)
     _lost(desk, "c2", 2)
     desk.run(9 * HOUR_MIN)
-    return desk
+    return _shown(desk)
 
 
 @pytest.fixture
@@ -87,14 +119,6 @@ def tamper(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return _tamper
 
 
-def _first(directory: Path) -> Desk:
-    """A desk with one lost call, billed, and a run over it."""
-    desk = Desk(directory)
-    _lost(desk, "c1", 0)
-    desk.run(6 * HOUR_MIN)
-    return desk
-
-
 def _lost(desk: Desk, call_id: str, hour: int) -> None:
     minute = hour * HOUR_MIN
     desk.started(call_id, minute)
@@ -107,8 +131,11 @@ def _lost(desk: Desk, call_id: str, hour: int) -> None:
     desk.bill("Output", hour, 4000, "0.01")
 
 
-def _shown(desk: Desk) -> tuple[list[Row], list[Row]]:
-    return verdicts(desk.config), buckets(desk.config)
+def _shown(desk: Desk) -> Shown:
+    own = ("run", "source_records", "invariant")
+    with looking(desk.config) as ledger:
+        spend = {key: value for key, value in counters(ledger).items() if not key[0].startswith(own)}
+        return Shown(verdicts(ledger), buckets(ledger), spend, problems(ledger))
 
 
 def test_every_invariant_is_broken_here() -> None:
@@ -118,22 +145,21 @@ def test_every_invariant_is_broken_here() -> None:
 
 @pytest.mark.parametrize(("name", "statement"), CASES)
 def test_broken_books_are_rolled_back(
-    tmp_path: Path,
+    desk: Desk,
     tamper: Callable[[str], None],
-    whole: Desk,
+    whole: Shown,
     monkeypatch: pytest.MonkeyPatch,
     *,
     name: str,
     statement: str,
 ) -> None:
     """The run fails and says which; figures, counters and lines read stay; the next run recovers."""
-    desk = _first(tmp_path)
-    before, spend = _shown(desk), _spend(desk)
+    before = _shown(desk)
     _lost(desk, "c2", 2)
     tamper(statement)
     with pytest.raises(BrokenInvariantError, match=f"invariant {name} is broken by .* last good figures stand"):
         desk.run(9 * HOUR_MIN)
-    assert (_shown(desk), _spend(desk)) == (before, spend)
+    assert _shown(desk) == before
     assert {row["call_id"] for row in rows(desk.config, "client_call")} == {
         "c1",
         "c1-again",
@@ -150,19 +176,12 @@ def test_broken_books_are_rolled_back(
 
     monkeypatch.undo()
     desk.run(9 * HOUR_MIN)
-    assert (_shown(desk), _spend(desk)) == (_shown(whole), _spend(whole))
-    assert problems(desk.config) == problems(whole.config)
+    assert _shown(desk) == whole
     assert [row["outcome"] for row in rows(desk.config, "run")] == ["ok", "invariant", "ok"]
 
 
-def _spend(desk: Desk) -> dict[tuple[str, ...], int]:
-    own = ("run", "source_records", "invariant")
-    return {key: value for key, value in counters(desk.config).items() if not key[0].startswith(own)}
-
-
-def test_broken_twice_is_counted_twice(tmp_path: Path, tamper: Callable[[str], None]) -> None:
+def test_broken_twice_is_counted_twice(desk: Desk, tamper: Callable[[str], None]) -> None:
     """Each broken run is on record; what the last good one knew is still shown after the second."""
-    desk = _first(tmp_path)
     before = _shown(desk)
     _lost(desk, "c2", 2)
     tamper(TAMPER["identity"]["part too large"])
@@ -173,9 +192,8 @@ def test_broken_twice_is_counted_twice(tmp_path: Path, tamper: Callable[[str], N
     assert counters(desk.config)["invariant_violations_total",] == 2
 
 
-def test_any_error_while_deriving_rolls_back(tmp_path: Path, tamper: Callable[[str], None]) -> None:
+def test_any_error_while_deriving_rolls_back(desk: Desk, tamper: Callable[[str], None]) -> None:
     """An error of another kind leaves the figures alone as well, and no half of a run behind."""
-    desk = _first(tmp_path)
     before = _shown(desk)
     _lost(desk, "c2", 2)
     tamper("SELECT error('the roof is on fire')")

@@ -11,7 +11,7 @@ from collector import pipeline
 from collector.config import Config, load
 from collector.ledger import dialect
 from collector.records import instant_us
-from tests.helpers import NANO, PARTS, Row, buckets, rows, settled, source_counts, true_counts, verdicts
+from tests.helpers import NANO, PARTS, Row, buckets, looking, rows, settled, source_counts, true_counts, verdicts
 from tests.world import TrueBucket, TrueJob, World, WorldSpec, build
 from tests.world_jobs import FATES, avoided_of
 from tests.world_spec import APP, BILL, JOBS, USAGE_KINDS, moment
@@ -47,10 +47,11 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """One run over one whole world."""
     world = build(_spec(request.param))
     config = settled(world, tmp_path_factory.mktemp("jobs"))
-    lives = {row["job_key"]: row for row in rows(config, "job_current")}
-    by_number = {-row["suspect_no"]: row for row in rows(config, "verdict_current") if row["suspect_no"] < 0}
-    judged = {name: by_number[row["job_no"]] for name, row in lives.items() if row["job_no"] in by_number}
-    return Found(world, config, lives, judged, buckets(config))
+    with looking(config) as ledger:
+        lives = {row["job_key"]: row for row in rows(ledger, "job_current")}
+        by_number = {-row["suspect_no"]: row for row in rows(ledger, "verdict_current") if row["suspect_no"] < 0}
+        judged = {name: by_number[row["job_no"]] for name, row in lives.items() if row["job_no"] in by_number}
+        return Found(world, config, lives, judged, buckets(ledger))
 
 
 def test_every_job_is_known_and_every_line_counted(found: Found) -> None:

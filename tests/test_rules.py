@@ -14,7 +14,7 @@ from rules.build import render, write
 from rules.values import VALUES_YAML, load
 from tests.promql import metric_names
 from tests.rule_mutants import RULES, cases_of, committed
-from tests.tools import need
+from tests.tools import BRIEF, need
 
 TESTS = sorted((RULES / "tests").glob("*.yaml"))
 RECORDING, ALERTS = committed()
@@ -27,7 +27,8 @@ UNIT = re.compile(r"\$labels\.currency|humanizePercentage|humanizeDuration|minut
 
 def promtool(*arguments: str | Path) -> None:
     """Runs promtool, and fails with its own words."""
-    done = subprocess.run([need("promtool", "prometheus"), *arguments], capture_output=True, text=True, check=False)
+    command = [need("promtool", "prometheus"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=BRIEF)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

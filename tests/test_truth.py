@@ -13,6 +13,7 @@ from types import MappingProxyType
 import pytest
 
 from collector.config import Config
+from collector.ledger import dialect
 from collector.records import instant_us
 from tests.helpers import (
     DAY_US,
@@ -21,6 +22,7 @@ from tests.helpers import (
     PARTS,
     Row,
     buckets,
+    looking,
     rows,
     settled,
     source_counts,
@@ -130,7 +132,8 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _found(world: World, directory: Path) -> Found:
     config = settled(world, directory)
-    return Found(world, config, verdicts(config), buckets(config), rows(config, "bucket_share"))
+    with looking(config) as ledger:
+        return Found(world, config, verdicts(ledger), buckets(ledger), rows(ledger, "bucket_share"))
 
 
 def test_every_abort_has_its_verdict(found: Found) -> None:
@@ -314,3 +317,12 @@ def test_estimates_are_usage_times_price(tmp_path: Path) -> None:
             assert row["cost_nano"] == (price if paid else 0)
             assert row["basis"] == "estimated"
     assert not any(row["billed_nano"] for row in found.buckets)
+
+
+def test_threads_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger of one thread, as these are, and one of four end in the same figures."""
+    world = build(SPECS["rough"](21))
+    one = _found(world, tmp_path / "one")
+    monkeypatch.setattr(dialect, "SETTINGS", (*dialect.SETTINGS, "SET threads = 4"))
+    four = _found(world, tmp_path / "four")
+    assert (four.verdicts, four.buckets) == (one.verdicts, one.buckets)

@@ -5,6 +5,9 @@ import shutil
 import subprocess
 from ctypes.util import find_library
 
+# For promtool, which is done so soon that Go's collector clears up for nothing: a quarter of its work.
+BRIEF = {**os.environ, "GOGC": "400"}
+
 
 def need(program: str, package: str) -> str:
     """The path of `program`. Root gets Debian's `package` installed; for others the test is skipped."""

@@ -47,9 +47,9 @@ def command(program: Sequence[str], log: Path | None) -> list[str]:
 
 
 def launch(command: Sequence[str], cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:
-    """Start a command, with more in its environment."""
+    """Start a command, with more in its environment; signals end it even where these tests run under nohup."""
     return subprocess.Popen(
-        command,
+        ["env", "--default-signal=HUP,INT", *command],
         env=environment(**more),
         cwd=cwd,
         text=True,
@@ -77,18 +77,25 @@ def run(program: Sequence[str], log: Path | None = None, *, cwd: Path | None = N
 
 def left(
     script: Path, service: Service, how: signal.Signals, log: Path | None, *,
-    requests: int = 1, logged: str = "", pause: float = 0.0,
+    requests: int = 1, logged: str = "", pause: float = 0.0, ready: Path | None = None,
 ) -> End:  # fmt: skip
-    """Run `script URL` until the server has its requests and the log says `logged`, then send it the signal."""
-    process = launch(command([str(script), service.url], log))
+    """Run `script URL [READY]` until the server has its requests and the log says `logged`, then send it the signal.
+
+    A script that is given a file `ready` makes it when it has got as far as it is to be left.
+    """
+    process = launch(command([str(script), service.url, *([str(ready)] if ready else [])], log))
     for _ in range(requests):
         service.wait_for_request()
     end = time.monotonic() + WAIT_SECONDS
-    while log and logged and logged not in _text(log) and time.monotonic() < end:
+    while not _is_so_far(log, logged, ready) and time.monotonic() < end:
         time.sleep(0.02)
     service.stop.wait(pause)
     process.send_signal(how)
     return finish(process)
+
+
+def _is_so_far(log: Path | None, logged: str, ready: Path | None) -> bool:
+    return (log is None or logged in _text(log)) and (ready is None or ready.exists())
 
 
 def _text(log: Path) -> str:

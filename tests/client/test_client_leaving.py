@@ -91,6 +91,7 @@ SWALLOWED = """
 import sys, time, httpx
 def build():
     try:
+        open(sys.argv[2], "w").close()
         time.sleep(20)
     except KeyboardInterrupt:
         pass
@@ -147,12 +148,11 @@ def test_left(
     script: Path, how: signal.Signals, fate: tuple[str | None, str | None], service: Service, tmp_path: Path
 ) -> None:
     """The log has the reason, and exit code, output and exception are those of an unwatched run."""
-    log = tmp_path / "calls.jsonl"
-    pause = (
-        0.3 if "slow" in script.read_text(encoding="utf-8") or "midway" in script.read_text(encoding="utf-8") else 0.1
-    )
-    watched = programs.left(script, service, how, log, pause=pause)
-    plain = programs.left(script, service, how, None, pause=pause)
+    log, text = tmp_path / "calls.jsonl", script.read_text(encoding="utf-8")
+    pause = 0.3 if "slow" in text or "midway" in text else 0.1
+    ready = [tmp_path / name if "argv[2]" in text else None for name in ("one", "other")]
+    watched = programs.left(script, service, how, log, pause=pause, ready=ready[0])
+    plain = programs.left(script, service, how, None, pause=pause, ready=ready[1])
     assert only(log).fate == fate
     assert watched.code == plain.code
     assert watched.last_words == plain.last_words
@@ -198,14 +198,15 @@ def test_fork(service: Service, tmp_path: Path) -> None:
 
 
 KILLED_CHILD = """
-import multiprocessing, sys, time, httpx
+import multiprocessing, os, sys, time, httpx
 def call(url):
     httpx.post(url + "/v1/chat/completions", json={"model": "hang"}, timeout=20)
 if __name__ == "__main__":
     multiprocessing.set_start_method(sys.argv[2])
     child = multiprocessing.Process(target=call, args=(sys.argv[1],))
     child.start()
-    time.sleep(float(sys.argv[3]))
+    while not os.path.exists(sys.argv[3]):
+        time.sleep(0.02)
     child.terminate()
     child.join()
     print(child.exitcode)
@@ -217,7 +218,11 @@ def test_terminated_child(method: str, service: Service, tmp_path: Path) -> None
     """A child of multiprocessing that is terminated dies by SIGTERM, and its call was interrupted."""
     script, log = tmp_path / "child.py", tmp_path / "calls.jsonl"
     script.write_text(KILLED_CHILD, encoding="utf-8")
-    end = programs.run([str(script), service.url, method, "2.5"], log)
+    asked = tmp_path / "asked"
+    process = programs.launch(programs.command([str(script), service.url, method, str(asked)], log))
+    service.wait_for_request()
+    asked.touch()
+    end = programs.finish(process)
     assert (end.code, end.stdout) == (0, "-15\n")
     assert only(log).fate == INTERRUPT
 

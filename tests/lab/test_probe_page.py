@@ -33,7 +33,7 @@ def blocks(language: str) -> list[str]:
 
 
 async def typed(room: Path) -> list[str]:
-    """What the page's commands print, in their order."""
+    """What the page's commands print, in their order; the calls follow one another without a pause."""
     endpoint = Endpoint(
         room / "user", Setting(ignores=True, buffers=False), stops=True, logs="trace", kept="probes/first"
     )
@@ -46,8 +46,9 @@ async def typed(room: Path) -> list[str]:
             (endpoint.room / CONFIG).write_text(moved(config, *places) + PRICES, encoding="utf-8")
             (endpoint.room / "body.json").write_text(blocks("json")[0], encoding="utf-8")
             host = f"http://127.0.0.1:{edge.ports[endpoint.setting]}/{endpoint.name}/"
-            lines = "".join(blocks("sh")).replace("https://gateway.example/", host).splitlines()
-            return [await _said(endpoint.room, line) for line in lines]
+            commands = "".join(blocks("sh")).replace("https://gateway.example/", host)
+            at_once = commands.replace("orphaned probe --output", "orphaned probe --pause 0ms --output")
+            return [await _said(endpoint.room, line) for line in at_once.splitlines()]
 
 
 async def _said(room: Path, line: str) -> str:
