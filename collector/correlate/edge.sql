@@ -4,7 +4,7 @@ WITH
 block AS (
     SELECT provider, model, account, hour_at_us, count(*) AS completions
     FROM free_completion
-    WHERE completion_no NOT IN (SELECT completion_no FROM owned)
+    WHERE home AND completion_no NOT IN (SELECT completion_no FROM owned)
     GROUP BY ALL
 ),
 origin AS (SELECT source, row_number() OVER (ORDER BY source) AS source_no FROM observer)
