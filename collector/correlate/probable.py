@@ -43,7 +43,7 @@ IMAGINED = 4  # pairs of the scale before, so that a handful of samples is not b
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One row per edge: the terms of its weight, its probability, and whether it was chosen."""
+    """One row per edge: the terms of its weight, its probability, whether it was chosen, and what was learnt."""
 
     start: Floats
     end: Floats
@@ -52,6 +52,7 @@ class Scored:
     weight: Floats
     probability: Floats
     chosen: Bools
+    end_shift: Floats  # of its observer's clock, microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ def _score_hour(column: Columns) -> Scored:
     start, end, size = _start_term(column, clock), _end_term(column, clock), _size_term(column, clock)
     weight = _weight(start, end, size, kind)
     probability = _probability(racer, completion, weight, 1e-7)
-    return Scored(start, end, size, kind, weight, probability, best_choice(racer, completion, weight))
+    chosen = best_choice(racer, completion, weight)
+    return Scored(start, end, size, kind, weight, probability, chosen, clock.end_shift)
 
 
 def _weight(*terms: Floats) -> Floats:

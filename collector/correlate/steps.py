@@ -36,7 +36,7 @@ IDS = (
 )  # fmt: skip
 HOURS = (
     "rival_gone", "claim_gone", "changed_suspect", "touched_at", "roam_extent", "hour_wanted", "wanted_extent",
-    "probable_hour",
+    "probable_hour", "end_moved_empty",
 )  # fmt: skip
 START = ("race_hour", "hour_cut", "lone_suspect", "delay_model", "free_completion")
 MEET = (
@@ -51,7 +51,7 @@ AT_END = {
 PROBABLE = (
     "scored_edge", "claim_new", "roamer", "claim_drop", "claim_drawn", "claim_put", "probable_touched",
     "probable_drop", "probable_put", "probable_alone", "probable_touched", "probable_active", "rival_drop", "rival_put",
-    "delay_drop", "delay_put",
+    "delay_drop", "delay_put", "end_drawn", "end_moved", "end_drop", "end_put",
 )  # fmt: skip
 MATCHES = ("match_changed", "match_before", "match_moved", "match_touched", "match_drop", "match_put")
 
@@ -144,6 +144,7 @@ def _scored(edges: Mapping[str, Any]) -> pa.Table:
         found = {
             "start_term": scored.start, "end_term": scored.end, "size_term": scored.size, "kind_term": scored.kind,
             "weight": scored.weight, "probability": scored.probability, "chosen": scored.chosen,
+            "end_shift": scored.end_shift,
         }  # fmt: skip
     else:
         found = {name: pa.array([], pa.float64()) for name in _TERMS} | {"chosen": pa.array([], pa.bool_())}
@@ -151,4 +152,4 @@ def _scored(edges: Mapping[str, Any]) -> pa.Table:
     return pa.table({**numbers, **found})
 
 
-_TERMS = ("start_term", "end_term", "size_term", "kind_term", "weight", "probability")
+_TERMS = ("start_term", "end_term", "size_term", "kind_term", "weight", "probability", "end_shift")

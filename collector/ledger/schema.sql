@@ -153,6 +153,9 @@ CREATE TABLE IF NOT EXISTS delay_learnt (
     source VARCHAR, hour_at_us BIGINT, pairs BIGINT, shift_us DOUBLE, scale_us DOUBLE
 );
 
+-- One row per observer and hour: how far its ends have to be moved to be told by the backend's clock. State.
+CREATE TABLE IF NOT EXISTS end_learnt (source VARCHAR, hour_at_us BIGINT, shift_us BIGINT);
+
 -- One row per completion that needs figures of its own: not ok, or matched to a suspect. The lost share of its
 -- output is lost_part / lost_whole (bounds: low_part, high_part), the avoidable one avoid_part / avoid_whole.
 CREATE TABLE IF NOT EXISTS special (
