@@ -79,4 +79,4 @@ def test_a_clock_that_is_learnt_later_moves_an_earlier_share(tmp_path: Path) -> 
 
 
 def _lost(desk: Desk, call_id: str) -> int:
-    return next(row["orphaned_nano"] for row in rows(desk.config, "verdict_current") if row["call_id"] == call_id)
+    return next(int(row["orphaned_nano"]) for row in rows(desk.config, "verdict_current") if row["call_id"] == call_id)
