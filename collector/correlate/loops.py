@@ -93,9 +93,7 @@ class _Index:
         others = self.claims[completion] - _taken(self.claim, own) - _taken(self.claim, pair).sum(axis=1)
         free = np.where(own >= 0, 1 / (1 + np.maximum(others, 0.0)), 0.0)
         alone = 1 + np.maximum(self.offers[racer] - _taken(self.offer, own).sum(axis=1), 0.0)
-        away = np.where(
-            rival >= 0, 1 + np.maximum(self.offers[rival] - _taken(self.offer, pair).sum(axis=2), 0.0), 1.0
-        )
+        away = np.where(rival >= 0, 1 + np.maximum(self.offers[rival] - _taken(self.offer, pair).sum(axis=2), 0.0), 1.0)
         share, none = _shares(_taken(graph.odds, own) * free, _taken(graph.odds, pair) * free[:, None, :], alone, away)
         rows = self.by_racer[np.concatenate([np.arange(a, b) for a, b in zip(begin, end, strict=True)])]
         values = np.repeat(none / alone, end - begin) * self.offer[rows]  # beyond the likeliest
