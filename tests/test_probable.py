@@ -178,6 +178,16 @@ def test_probability_is_calibrated(hard: Reached) -> None:
         assert abs(share - mean) <= 2 * (mean * (1 - mean) / count) ** 0.5 + 0.07, bins
 
 
+def test_pairs_that_are_called_sure_are_right(hard: Reached) -> None:
+    """Of the pairs said to be right with nine in ten or more, no more are wrong than that leaves open."""
+    sure = [(said, right) for said, right in total(hard.scores).sure if said >= 0.9]
+    expected = sum(1 - said for said, _ in sure)
+    wrong = sum(not right for _, right in sure)
+    sys.stderr.write(f"\nsure pairs: {wrong} wrong of {len(sure)}, {expected:.1f} expected")
+    assert len(sure) >= 200
+    assert wrong <= expected + 3 * expected**0.5 + 1
+
+
 def test_pairs_are_found_where_clocks_are_far_off(hard: Reached) -> None:
     """The hard worlds keep a precision and a recall that nearest-in-time is far from."""
     whole = total(hard.scores)
@@ -517,6 +527,7 @@ EDGE_COLUMNS: Mapping[str, float] = MappingProxyType({
     "shift_us": 50_000, "scale_us": 20_000, "block_completions": 80, "outcome": 1, "status": 0, "over_us": 0,
     "span_us": 5e6, "first_byte_known": 0, "stream_same": 1, "input_gap": float("nan"), "input_tokens": 1000,
     "tokens_received": float("nan"), "output_tokens": 100, "counted_whole": 0, "ids_differ": 0,
+    "is_suspect": 1,
 })  # fmt: skip
 
 

@@ -5,7 +5,7 @@ WITH together AS (
         suspect_no, source, call_id, started_at_us, ended_at_us, provider, account, model, stream, request_id,
         received_request_id, trace_id, span_id, response_id, input_tokens,
         CASE WHEN reason = 'vanished' THEN 'vanished' ELSE outcome END AS outcome, output_tokens_received,
-        hour_at_us, true AS races
+        hour_at_us, home, true AS races
     FROM lone_suspect
     UNION ALL
     SELECT NULL, * FROM rival_call

@@ -4,7 +4,7 @@ WITH
 block AS (
     SELECT provider, model, account, hour_at_us, count(*) AS completions
     FROM free_completion
-    WHERE completion_no NOT IN (SELECT completion_no FROM owned)
+    WHERE home AND completion_no NOT IN (SELECT completion_no FROM owned)
     GROUP BY ALL
 ),
 origin AS (SELECT source, row_number() OVER (ORDER BY source) AS source_no FROM observer)
@@ -26,7 +26,7 @@ SELECT
     CASE WHEN f.output_tokens IS NOT NULL THEN r.tokens_received::DOUBLE END AS tokens_received,
     coalesce(f.output_tokens, 0)::DOUBLE AS output_tokens,
     r.counted_outcome = 'delivered' AS counted_whole,
-    r.has_id AND f.request_id IS NOT NULL AS ids_differ
+    r.has_id AND f.request_id IS NOT NULL AS ids_differ, r.is_suspect
 FROM meeting AS m
 JOIN racer AS r ON r.attempt_no = m.attempt_no
 JOIN free_completion AS f ON f.completion_no = m.completion_no

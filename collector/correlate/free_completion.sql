@@ -22,7 +22,7 @@ placed AS (
     LEFT JOIN hour_cut AS k ON k.provider = c.provider AND k.model = c.model AND k.border_us = c.border_us
 )
 SELECT
-    p.* EXCLUDE (at_us),
+    p.* EXCLUDE (at_us), true AS home,
     row_number() OVER (ORDER BY p.at_us, p.provider, p.account, p.completion_id, p.finished_at_us) AS completion_no
 FROM placed AS p
 SEMI JOIN race_hour AS h ON h.hour_at_us = p.hour_at_us

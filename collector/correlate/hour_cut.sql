@@ -4,7 +4,7 @@ WITH
 raced AS (
     SELECT DISTINCT provider, model
     FROM suspect
-    WHERE started_at_us >= $race_from_us - $margin_us AND started_at_us < $race_to_us + $margin_us
+    WHERE started_at_us >= $scan_from_us AND started_at_us < $race_to_us + $margin_us
 ),
 instant AS (
     SELECT provider, model, started_at_us AS at_us

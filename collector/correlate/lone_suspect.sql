@@ -11,7 +11,7 @@ WITH placed AS (
     WHERE s.provider IN (SELECT provider FROM completion_source) AND s.model IS NOT NULL
         AND s.started_at_us >= $race_from_us - $margin_us AND s.started_at_us < $race_to_us + $margin_us
 )
-SELECT p.*
+SELECT p.*, true AS home
 FROM placed AS p
 SEMI JOIN race_hour AS h ON h.hour_at_us = p.hour_at_us
 ANTI JOIN chosen_match AS m ON m.evidence = 'exact' AND m.suspect_no = p.suspect_no

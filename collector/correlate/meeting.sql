@@ -8,6 +8,7 @@ racing AS (
         unnest([-1, 0, 1]) + (r.started_at_us + d.shift_us::BIGINT) // $reach_us AS cell
     FROM racer AS r
     JOIN delay_model AS d ON d.source = r.source AND d.hour_at_us = r.hour_at_us
+    WHERE r.home
 ),
 free AS (
     SELECT provider, model, account, hour_at_us, completion_no, received_at_us, received_at_us // $reach_us AS cell

@@ -6,6 +6,7 @@ WITH wish AS (
         unnest([-1, 0, 1]) + (s.started_at_us + d.shift_us::BIGINT) // $reach_us AS cell
     FROM lone_suspect AS s
     JOIN delay_model AS d ON d.source = s.source AND d.hour_at_us = s.hour_at_us
+    WHERE s.home
 )
 SELECT DISTINCT c.completion_no, c.provider, c.model, c.received_at_us, c.finished_at_us, c.hour_at_us
 FROM free_completion AS c

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from collector.correlate import loops
 from collector.correlate.choose import choose
 
 Floats = NDArray[np.float64]
@@ -26,7 +27,6 @@ SCALE = 1_000_000  # weights as whole numbers for the exact choice
 PLACES = 6  # of a weight and a probability: the order of sums must not show in them
 NO_COMPLETION = 0.04  # calls whose completion no log shows (lost entries, refused requests)
 UNSEEN_SHARE = 0.05  # completions whose call nobody saw, at least
-TEMPER = 0.85  # the terms are not independent, so that their sum says more than they know
 TAIL = 0.05  # delays far from the learnt distribution
 TAIL_US = 4e6  # over which they lie
 END_SCALE_US = 250_000.0  # the delay between the backend's end and the observer's, as long as nothing is learnt
@@ -43,7 +43,7 @@ IMAGINED = 4  # pairs of the scale before, so that a handful of samples is not b
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One row per edge: the terms of its weight, its probability, and whether it was chosen."""
+    """One row per edge: the terms of its weight, its probability, whether it was chosen, and what was learnt."""
 
     start: Floats
     end: Floats
@@ -52,6 +52,7 @@ class Scored:
     weight: Floats
     probability: Floats
     chosen: Bools
+    end_shift: Floats  # of its observer's clock, microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,13 @@ def _score_hour(column: Columns) -> Scored:
         clock = _learn(column, _probability(racer, completion, weight, 1e-3), clock)
     start, end, size = _start_term(column, clock), _end_term(column, clock), _size_term(column, clock)
     weight = _weight(start, end, size, kind)
-    probability = _probability(racer, completion, weight, 1e-7)
-    return Scored(start, end, size, kind, weight, probability, best_choice(racer, completion, weight))
+    chosen = best_choice(racer, completion, weight)
+    probability = _told(racer, completion, weight, chosen, column["is_suspect"] > 0)
+    return Scored(start, end, size, kind, weight, probability, chosen, clock.end_shift)
 
 
 def _weight(*terms: Floats) -> Floats:
-    return np.asarray(np.round(TEMPER * np.sum(terms, axis=0), PLACES), dtype=np.float64)
+    return np.asarray(np.round(np.sum(terms, axis=0), PLACES), dtype=np.float64)
 
 
 def _probability(racer: Ints, completion: Ints, weight: Floats, precision: float) -> Floats:
@@ -103,6 +105,17 @@ def _probability(racer: Ints, completion: Ints, weight: Floats, precision: float
     probability = np.zeros_like(weight)
     rows = np.flatnonzero(weight > WEIGHT_MIN)
     probability[rows] = marginals(racer[rows], completion[rows], weight[rows], precision)
+    return np.round(probability, PLACES)
+
+
+def _told(racer: Ints, completion: Ints, weight: Floats, chosen: Bools, suspect: Bools) -> Floats:
+    """The same as it is put on record: weighed again for the suspects, where calls may change places."""
+    probability = np.zeros_like(weight)
+    rows = np.flatnonzero(weight > WEIGHT_MIN)
+    graph = loops.Graph(
+        racer[rows], completion[rows], weight[rows], *_messages(racer[rows], completion[rows], weight[rows], 1e-7)
+    )
+    probability[rows] = loops.around(graph, chosen[rows], suspect[rows], _joined(graph))
     return np.round(probability, PLACES)
 
 
@@ -284,6 +297,16 @@ def marginals(racer: Ints, completion: Ints, weight: Floats, precision: float = 
 
     It ends when no message changes by more than `precision`, or after ROUNDS_MAX rounds.
     """
+    return _joined(loops.Graph(racer, completion, weight, *_messages(racer, completion, weight, precision)))
+
+
+def _joined(graph: loops.Graph) -> Floats:
+    joined = graph.claim * graph.to_racer
+    return np.asarray(joined / (1 + joined), dtype=np.float64)
+
+
+def _messages(racer: Ints, completion: Ints, weight: Floats, precision: float) -> tuple[Floats, Floats, Floats]:
+    """The odds of each pair, and how free each side of it is for the other, as its other pairs have it."""
     odds = np.exp(np.clip(weight, -30, 60))
     to_completion = np.ones_like(odds)
     to_racer = np.ones_like(odds)
@@ -299,8 +322,7 @@ def marginals(racer: Ints, completion: Ints, weight: Floats, precision: float = 
         to_racer = 0.3 * to_racer + 0.7 * new_racer if change > precision else new_racer
         if change < precision:
             break
-    joined = odds * to_completion * to_racer
-    return np.asarray(joined / (1 + joined), dtype=np.float64)
+    return odds, to_completion, to_racer
 
 
 def best_choice(racer: Ints, completion: Ints, weight: Floats) -> Bools:

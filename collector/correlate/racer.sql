@@ -14,6 +14,8 @@ SELECT
     arg_min(k.provider, (k.hop, k.contender_no)) AS provider,
     max(k.account) AS account,
     arg_min(k.model, (k.hop, k.contender_no)) AS model,
+    -- a call that began in another hour is here for completions of unknown receipt alone
+    arg_min(k.home, (k.hop, k.contender_no)) AS home,
     bool_or(k.stream) AS stream,
     max(k.input_tokens) AS input_tokens,
     max(k.output_tokens_received) AS tokens_received,

@@ -1,8 +1,8 @@
--- One row per call of rival_met and hour: what its observer says; races is false where it races in another hour.
+-- One row per call of rival_met and hour: what its observer says; home: it began there; races: there or where it ended.
 CREATE OR REPLACE TEMP TABLE rival_call AS
 WITH
 near AS (
-    SELECT c.*, m.hour_at_us
+    SELECT c.*, m.hour_at_us, m.at_end
     FROM client_call AS c
     JOIN rival_met AS m ON m.file_id = c.file_id AND m.line_no = c.line_no
     WHERE c.event <> 'ended' AND c.at_us >= $scan_from_us AND c.at_us < $scan_to_us
@@ -28,7 +28,7 @@ SELECT
     coalesce(e.response_id, n.response_id) AS response_id, n.input_tokens,
     coalesce(e.outcome, n.outcome) AS outcome,
     coalesce(e.output_tokens_received, n.output_tokens_received) AS output_tokens_received, n.hour_at_us,
-    n.own_hour_at_us = n.hour_at_us AS races
+    n.own_hour_at_us = n.hour_at_us AS home, n.own_hour_at_us = n.hour_at_us OR n.at_end AS races
 FROM placed AS n
 LEFT JOIN ended AS e
     ON e.source = n.source AND e.call_id = n.call_id

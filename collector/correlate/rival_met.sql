@@ -17,7 +17,7 @@ recent AS MATERIALIZED (
         AND coalesce(ended_at_us, started_at_us) BETWEEN started_at_us AND started_at_us + $lasting_us
         AND (provider, model) IN (SELECT (provider, model) FROM lone_suspect)
 )
-SELECT DISTINCT r.file_id, r.line_no, w.hour_at_us
+SELECT DISTINCT r.file_id, r.line_no, w.hour_at_us, false AS at_end
 FROM recent AS r
 JOIN wish AS w ON w.source = r.source AND w.provider = r.provider AND w.model = r.model AND w.cell = r.cell
 WHERE abs(r.started_at_us - w.due_us) <= w.reach_us

@@ -1,5 +1,5 @@
--- One row per observer's call and hour in which a near completion of unknown receipt finished when the call ended.
-INSERT INTO rival_met
+-- One row per observer's call and hour as before, and where a near completion of unknown receipt finished when it ended.
+CREATE OR REPLACE TEMP TABLE rival_met AS
 WITH
 wish AS MATERIALIZED (
     SELECT
@@ -39,4 +39,6 @@ found AS (
         ON s.source = m.source AND s.call_id = m.call_id AND s.provider = m.provider AND s.model = m.model
     WHERE m.event = 'ended' AND m.at_us BETWEEN s.at_us AND s.at_us + $lasting_us
 )
-SELECT * FROM found EXCEPT SELECT * FROM rival_met
+SELECT file_id, line_no, hour_at_us, bool_or(at_end) AS at_end
+FROM (SELECT * FROM rival_met UNION ALL SELECT *, true FROM found)
+GROUP BY file_id, line_no, hour_at_us

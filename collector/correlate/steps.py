@@ -19,6 +19,7 @@ DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 MINUTE_US = 60_000_000
 LASTING_US = 2 * HOUR_US  # a call that lasts longer takes no part in the race
+AFTER_US = 480_000_000  # after its call was left; what finished later scores too low, however well all else fits
 SILENT_US = 6 * HOUR_US
 BUNCH_SUSPECTS = 20_000
 CANDIDATES_MAX = 50  # completions of unknown receipt that one abandoned call may be
@@ -33,14 +34,24 @@ IDS = (
     "active_extent", "active_suspect", "node_extent", "node", "candidate_extent", "candidate", "pair", "link",
     "matched_empty",
 )  # fmt: skip
-HOURS = ("rival_gone", "probable_hour")
+HOURS = (
+    "rival_gone", "claim_gone", "changed_suspect", "touched_at", "roam_extent", "hour_wanted", "wanted_extent",
+    "probable_hour", "end_moved_empty",
+)  # fmt: skip
 START = ("race_hour", "hour_cut", "lone_suspect", "delay_model", "free_completion")
-MEET = ("near_completion", "rival_met", "rival_call", "contender", "owned", "fold", "racer", "meeting", "edge")
+MEET = (
+    "unreceived", "near_completion", "rival_met", "rival_call", "contender", "owned", "fold", "racer", "meeting",
+    "edge",
+)  # fmt: skip
 # Where some log does not tell when its completions were received, each of these is followed by its twin.
-AT_END = {"near_completion": "near_at_end", "rival_met": "rival_met_at_end", "meeting": "meeting_at_end"}
+AT_END = {
+    "lone_suspect": "foreign_suspect", "free_completion": "foreign_completion", "near_completion": "near_at_end",
+    "rival_met": "rival_met_at_end", "meeting": "meeting_at_end",
+}  # fmt: skip
 PROBABLE = (
-    "scored_edge", "probable_touched", "probable_drop", "probable_put", "probable_alone", "probable_touched",
-    "probable_active", "rival_drop", "rival_put", "delay_drop", "delay_put",
+    "scored_edge", "claim_new", "roamer", "claim_drop", "claim_drawn", "claim_put", "probable_touched",
+    "probable_drop", "probable_put", "probable_alone", "probable_touched", "probable_active", "rival_drop", "rival_put",
+    "delay_drop", "delay_put", "end_drawn", "end_moved", "end_drop", "end_put",
 )  # fmt: skip
 MATCHES = ("match_changed", "match_before", "match_moved", "match_touched", "match_drop", "match_put")
 
@@ -79,6 +90,7 @@ def _match(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> N
 def _race(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
     """Match by time and size what no id has joined; `reach_us` is how far receipt and start may lie apart."""
     bound = {**bound, "margin_us": max(MINUTE_US, 4 * int(bound["reach_us"])), "lasting_us": LASTING_US}
+    bound["after_us"] = AFTER_US
     dialect.steps(connection, PACKAGE, HOURS, bound)
     hours = connection.execute("SELECT hour_at_us, suspects FROM probable_hour ORDER BY hour_at_us").fetchall()
     for from_us, last_us in bunches(hours):
@@ -87,7 +99,7 @@ def _race(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> No
 
 def _extent(from_us: int, to_us: int, margin_us: int) -> dict[str, int]:
     """The hours that are raced, and wherever lines of theirs may lie: as constants, so that others stay unread."""
-    around_us = LASTING_US + 2 * margin_us
+    around_us = LASTING_US + AFTER_US + 2 * margin_us
     return {
         "race_from_us": from_us, "race_to_us": to_us,
         "scan_from_us": from_us - around_us, "scan_to_us": to_us + around_us,
@@ -113,9 +125,8 @@ def bunches(hours: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _race_bunch(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
     """Draw the matches of some hours again; an hour's result does not depend on which others are in the bunch."""
-    dialect.steps(connection, PACKAGE, START, bound)
-    unreceived = dialect.count(connection, PACKAGE, "unreceived", bound)
-    for step in MEET:
+    unreceived = dialect.count(connection, PACKAGE, "unreceived_near", bound)
+    for step in START + MEET:
         dialect.run(connection, PACKAGE, step, bound)
         if unreceived and step in AT_END:
             dialect.run(connection, PACKAGE, AT_END[step], {**bound, "candidates": CANDIDATES_MAX})
@@ -133,6 +144,7 @@ def _scored(edges: Mapping[str, Any]) -> pa.Table:
         found = {
             "start_term": scored.start, "end_term": scored.end, "size_term": scored.size, "kind_term": scored.kind,
             "weight": scored.weight, "probability": scored.probability, "chosen": scored.chosen,
+            "end_shift": scored.end_shift,
         }  # fmt: skip
     else:
         found = {name: pa.array([], pa.float64()) for name in _TERMS} | {"chosen": pa.array([], pa.bool_())}
@@ -140,4 +152,4 @@ def _scored(edges: Mapping[str, Any]) -> pa.Table:
     return pa.table({**numbers, **found})
 
 
-_TERMS = ("start_term", "end_term", "size_term", "kind_term", "weight", "probability")
+_TERMS = ("start_term", "end_term", "size_term", "kind_term", "weight", "probability", "end_shift")

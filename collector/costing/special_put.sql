@@ -10,12 +10,16 @@ completion AS (
     WHERE c.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
 ),
 money AS (
-    SELECT m.*, s.stream, s.reason, s.started_at_us, s.ended_at_us, s.first_byte_at_us, s.output_tokens_received,
-        s.bytes_received,
+    SELECT m.*, s.stream, s.reason, s.ended_at_us, s.output_tokens_received, s.bytes_received,
+        -- by the backend's clock, as far as matching has learnt how the two stand
+        s.started_at_us + coalesce(l.shift_us, 0) AS started_at_us, s.ended_at_us + coalesce(l.shift_us, 0) AS heard_at_us,
+        s.first_byte_at_us + coalesce(l.shift_us, 0) AS first_byte_at_us,
         -- a proxy tells a call in one line, a client in two
         s.outcome = 'aborted' AND s.file_id = s.ended_file_id AND s.line_no = s.ended_line_no AS cut_off
     FROM chosen_match AS m
     JOIN suspect AS s ON s.suspect_no = m.suspect_no
+    LEFT JOIN end_learnt AS l
+        ON l.source = s.source AND l.hour_at_us = s.started_at_us // 3600000000 * 3600000000
     WHERE m.money_row
         AND m.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
 ),
@@ -23,7 +27,7 @@ told AS (
     SELECT
         c.provider, c.account, c.completion_id, c.model, c.status, c.price_class, c.received_at_us,
         c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.thinking_tokens, c.images,
-        m.suspect_no, m.delivered_outside, m.bytes_total, m.ended_at_us, m.output_tokens_received,
+        m.suspect_no, m.delivered_outside, m.bytes_total, m.ended_at_us, m.heard_at_us, m.output_tokens_received,
         m.bytes_received, coalesce(m.reason, '') AS reason, coalesce(m.cut_off, false) AS cut_off,
         coalesce(m.stream, c.stream, false) AS stream,
         coalesce(c.output_tokens, 0) AS visible,
@@ -68,7 +72,7 @@ shared AS (
             WHEN 'outside' THEN 1
             WHEN 'tokens' THEN least(output_tokens_received, visible)
             WHEN 'bytes' THEN least(bytes_received, bytes_total)
-            WHEN 'time' THEN greatest(least(ended_at_us, finished_at_us) - from_us, 0)
+            WHEN 'time' THEN greatest(least(heard_at_us, finished_at_us) - from_us, 0)
             ELSE 0
         END AS part,
         CASE share_evidence
@@ -76,8 +80,8 @@ shared AS (
             WHEN 'tokens' THEN least(output_tokens_received, visible)
             WHEN 'bytes' THEN greatest(least(bytes_received, bytes_total) - bytes_total // 20, 0)
             WHEN 'time' THEN CASE
-                WHEN first_byte_at_us IS NULL AND ended_at_us < finished_at_us THEN 0
-                ELSE greatest(least(ended_at_us - $skew_us, finished_at_us) - from_us, 0)
+                WHEN first_byte_at_us IS NULL AND heard_at_us < finished_at_us THEN 0
+                ELSE greatest(least(heard_at_us - $skew_us, finished_at_us) - from_us, 0)
             END
             ELSE 0
         END AS part_low,
@@ -85,7 +89,7 @@ shared AS (
             WHEN 'outside' THEN 1
             WHEN 'tokens' THEN least(output_tokens_received, visible)
             WHEN 'bytes' THEN least(bytes_received + bytes_total // 20, bytes_total)
-            WHEN 'time' THEN greatest(least(ended_at_us + $skew_us, finished_at_us) - from_us, 0)
+            WHEN 'time' THEN greatest(least(heard_at_us + $skew_us, finished_at_us) - from_us, 0)
             ELSE 0
         END AS part_high
     FROM judged
@@ -138,7 +142,7 @@ SELECT
     END AS avoid_part,
     nullif(finished_at_us - from_us, 0) AS avoid_whole,
     policy_billed AND price_class IS DISTINCT FROM 'provisioned' AS billed,
-    policy_disputed AS disputed, stream, from_us, ended_at_us, first_byte_at_us IS NOT NULL AS first_byte_known,
+    policy_disputed AS disputed, stream, from_us, heard_at_us AS ended_at_us, first_byte_at_us IS NOT NULL AS first_byte_known,
     coalesce(bytes_received > 0, false) AS some_bytes
 FROM decided
 ORDER BY finished_at_us, completion_id

@@ -7,6 +7,14 @@ core AS (
     SELECT provider, account, completion_id, finished_at_us
     FROM backend_completion
     WHERE batch_id > $from_batch AND status <> 'ok'
+    UNION
+    -- what is told by its observer's clock, and by which first bytes are learnt
+    SELECT p.provider, p.account, p.completion_id, p.finished_at_us
+    FROM special AS p
+    JOIN suspect AS s ON s.suspect_no = p.suspect_no
+    SEMI JOIN end_moved AS m
+        ON m.source = s.source AND m.hour_at_us = s.started_at_us // 3600000000 * 3600000000
+    WHERE p.finished_at_us >= (SELECT min(hour_at_us) FROM end_moved)
 ),
 -- What is learnt of first bytes in an hour is used in it and in the 23 that follow.
 hour AS (

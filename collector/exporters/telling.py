@@ -295,8 +295,8 @@ def _rivals(call: Document) -> Iterator[str]:
     left = max(1 - sum(rival["probability"] for rival in call["rivals"]), 0)
     table.append(("none of these", "", f"{left:.3f}", "", "", "", "", "", ""))
     yield from aligned(table, numbers={2, 3, 4, 5, 6, 7})
-    yield "A term is the logarithm of how much likelier it makes a pair than two strangers. The weight is their sum,"
-    yield "tempered because they are not independent; the probability also counts the rivals of each completion."
+    yield "A term is the logarithm of how much likelier it makes a pair than two strangers. The weight is their"
+    yield "sum; the probability also counts the rivals of each completion."
 
 
 def _reached(completion: Document) -> Iterator[str]:

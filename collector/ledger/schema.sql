@@ -139,10 +139,22 @@ CREATE TABLE IF NOT EXISTS rival (
     kind_term DOUBLE
 );
 
+-- One row per suspect, hour that it raced in and completion that it may be, as that hour alone saw it, where it may have
+-- raced in several hours; won: chosen there. State.
+CREATE TABLE IF NOT EXISTS claim (
+    suspect_no BIGINT, hour_at_us BIGINT, provider VARCHAR, account VARCHAR, completion_id VARCHAR,
+    finished_at_us BIGINT, received_at_us BIGINT, won BOOLEAN, probability DOUBLE, weight DOUBLE, start_term DOUBLE,
+    end_term DOUBLE, size_term DOUBLE, kind_term DOUBLE, is_abort BOOLEAN, attempt_no BIGINT, money_row BOOLEAN,
+    delivered_outside BOOLEAN
+);
+
 -- One row per observer and hour: how the backend's receipt lies after the observer's start, as learnt.
 CREATE TABLE IF NOT EXISTS delay_learnt (
     source VARCHAR, hour_at_us BIGINT, pairs BIGINT, shift_us DOUBLE, scale_us DOUBLE
 );
+
+-- One row per observer and hour: how far its ends have to be moved to be told by the backend's clock. State.
+CREATE TABLE IF NOT EXISTS end_learnt (source VARCHAR, hour_at_us BIGINT, shift_us BIGINT);
 
 -- One row per completion that needs figures of its own: not ok, or matched to a suspect. The lost share of its
 -- output is lost_part / lost_whole (bounds: low_part, high_part), the avoidable one avoid_part / avoid_whole.

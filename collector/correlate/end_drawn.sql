@@ -1,0 +1,12 @@
+-- One row per observer and drawn hour: how far its ends have to be moved to be the backend's, in whole milliseconds.
+CREATE OR REPLACE TEMP TABLE end_drawn AS
+WITH
+raced AS (
+    SELECT r.source, r.hour_at_us, max(e.end_shift) AS shift_us
+    FROM scored_edge AS e
+    JOIN racer AS r ON r.attempt_no = e.attempt_no
+    GROUP BY r.source, r.hour_at_us
+)
+SELECT d.source, d.hour_at_us, CAST(round(coalesce(r.shift_us, d.shift_us) / 1000) AS BIGINT) * 1000 AS shift_us
+FROM delay_model AS d
+LEFT JOIN raced AS r ON r.source = d.source AND r.hour_at_us = d.hour_at_us
