@@ -4,6 +4,7 @@ Played jobs come in; files go out. An operation shows as a pair of audit entries
 object that its state was reported with. Formats: LogEntry, AuditLog and LogEntryOperation, cloud.google.com/logging.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -23,19 +24,23 @@ _LOG = "jobs/provider.jsonl"
 
 
 def write(room: Path, jobs: Mapping[str, Job], at_us: int) -> None:
-    """The provider's log and its bill in the hour of `at_us`, and the config."""
+    """The provider's log; its bill: a batch in the hour in which it ended, films in that of `at_us`; the config."""
     books.write_lines(room / _LOG, [entry for name, job in jobs.items() for entry in _entries(name, job)])
-    parts = {kind: sum(job.parts_done for job in jobs.values() if job.kind == kind) for kind in ("batch", "operation")}
-    hour = at_us // HOUR_US
+    done: Counter[int] = Counter()
+    for job in jobs.values():
+        if job.kind == "batch":
+            done[job.ended_us // HOUR_US] += job.parts_done
+    films = sum(job.parts_done for job in jobs.values() if job.kind == "operation")
     tokens = {"Input": (INPUT_TOKENS, INPUT_NANO), "Output": (OUTPUT_TOKENS, OUTPUT_NANO)}
     rows = [
         books.charged(
-            "gcp.gemini", f"Gemini 3.5 Flash Text {word} - Batch Predictions", hour, parts["batch"] * count,
-            books.decimal(parts["batch"] * count * nano),
+            "gcp.gemini", f"Gemini 3.5 Flash Text {word} - Batch Predictions", hour, parts * count,
+            books.decimal(parts * count * nano),
         )
+        for hour, parts in sorted(done.items())
         for word, (count, nano) in tokens.items()
     ]  # fmt: skip
-    rows.append(books.charged("gcp.vertex_ai", "Veo 3 by the part", hour, parts["operation"], VIDEO_COST))
+    rows.append(books.charged("gcp.vertex_ai", "Veo 3 by the part", at_us // HOUR_US, films, VIDEO_COST))
     books.write_lines(room / books.BILL, rows)
     books.write_config(room)
     whole = yaml.safe_load((room / books.CONFIG).read_text(encoding="utf-8"))
