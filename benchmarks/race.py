@@ -25,6 +25,7 @@ from benchmarks.child import Measured, folder, median, run, table
 from benchmarks.traffic import END_US, HOUR_US, Traffic
 from collector import config, pipeline
 from collector.correlate import steps
+from collector.ledger import dialect
 
 HEAD = ("", "wall s", "CPU s", "peak MiB", "probable", "of suspects")
 WANTED = 1.4
@@ -113,8 +114,9 @@ def one_pass(root: Path, *, race: bool) -> dict[str, Any]:
     return {"seconds": seconds, "probable": probable, "suspects": suspects}
 
 
-def _no_race(_connection: duckdb.DuckDBPyConnection, _bound: Mapping[str, Any]) -> None:
-    """Nothing is matched but by ids."""
+def _no_race(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
+    """Nothing is matched but by ids; what later steps look for is empty."""
+    dialect.run(connection, steps.PACKAGE, "end_moved_empty", bound)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test by far goes first: begun last, it is waited for by every worker."""
+    items.sort(key=lambda item: "test_dashboard_viewer" not in item.nodeid)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_a_ledger() -> Iterator[None]:
     """Ledgers that a test opens in its own process have one thread.

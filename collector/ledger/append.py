@@ -19,7 +19,7 @@ from collector.problems import BrokenInvariantError, OperatingError, Problem
 PACKAGE = "collector.ledger"
 HOUR_US = 3_600_000_000
 STRETCHES_MAX = 16  # a statement each
-ROWS_PER_COMMIT = 200_000  # enough to fill some row groups; little enough that the reader keeps ahead
+ROWS_PER_COMMIT = 400_000  # what fills no row group is written twice, so the fewer the better; more would not fit
 
 
 @dataclass(frozen=True, slots=True)
