@@ -78,5 +78,17 @@ def test_a_clock_that_is_learnt_later_moves_an_earlier_share(tmp_path: Path) -> 
     assert lost == [1200 * 2500, 1000 * 2500, 1000 * 2500]
 
 
+def test_the_way_is_no_clock(tmp_path: Path) -> None:
+    """Receipts a tenth of a second after the starts are no reason to move an end."""
+    desk = Desk(tmp_path)
+    for number in range(11):
+        counted = {} if number else {"output_tokens_received": None, "bytes_received": None}
+        desk.started(f"c{number}", 10 + number)
+        desk.ended(f"c{number}", 10 + number + 5 / 60, **counted)
+        desk.completion(f"c{number}", 10 + number + 10.1 / 60, seconds=10)
+    desk.run(600)
+    assert _lost(desk, "c0") == 1020 * 2500  # 4.9 of the 10 seconds had passed
+
+
 def _lost(desk: Desk, call_id: str) -> int:
     return next(int(row["orphaned_nano"]) for row in rows(desk.config, "verdict_current") if row["call_id"] == call_id)
