@@ -82,7 +82,7 @@ def test_the_way_is_no_clock(tmp_path: Path) -> None:
     """Receipts a tenth of a second after the starts are no reason to move an end."""
     desk = Desk(tmp_path)
     for number in range(11):
-        counted = {} if number else {"output_tokens_received": None, "bytes_received": None}
+        counted: Row = {} if number else {"output_tokens_received": None, "bytes_received": None}
         desk.started(f"c{number}", 10 + number)
         desk.ended(f"c{number}", 10 + number + 5 / 60, **counted)
         desk.completion(f"c{number}", 10 + number + 10.1 / 60, seconds=10)
