@@ -14,12 +14,16 @@ from itertools import pairwise
 from math import comb
 from pathlib import Path
 from random import Random
+from typing import Any
+
+import pytest
 
 from collector import pipeline
 from collector.config import Config, load
+from collector.correlate import steps
 from collector.ledger.summary import Window, spend
 from collector.records import instant_us
-from tests.helpers import DAY_US, MINUTE_US, NANO, Row, rows, run
+from tests.helpers import DAY_US, HOUR_US, MINUTE_US, NANO, T0_US, Desk, Row, rows, run
 from tests.world import World
 from tests.world_lines import Line
 from tests.world_truth import TrueAbort
@@ -229,3 +233,19 @@ def fewest(of: int, share: float, risk: float = 0.01) -> int:
         held += 1
         chance += comb(of, held) * share**held * (1 - share) ** (of - held)
     return held
+
+
+def raced(desk: Desk, minute: float, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The hours in the race of a run at that minute."""
+    hours: set[int] = set()
+    race = steps._race
+
+    def watched(connection: Any, bound: Any) -> None:
+        race(connection, bound)
+        found = connection.execute("SELECT hour_at_us FROM probable_hour").fetchall()
+        hours.update((hour_at_us - T0_US) // HOUR_US for (hour_at_us,) in found)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "_race", watched)
+        desk.run(minute)
+    return hours

@@ -31,6 +31,7 @@ from tests.matching import (
     fewest,
     found_by_key,
     interval_each,
+    raced,
     read_shuffled,
     read_whole,
     score_each,
@@ -369,24 +370,8 @@ def test_only_touched_hours_are_raced_again(tmp_path: Path, monkeypatch: pytest.
     desk = _hand(tmp_path)
     desk.run(600)
     _work(desk, "k1-2", 60 + 25.2)
-    assert _raced(desk, 601, monkeypatch) == {1}
-    assert _raced(desk, 602, monkeypatch) == set()
-
-
-def _raced(desk: Desk, minute: float, monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """The hours in the race of a run at that minute."""
-    hours: set[int] = set()
-    race = steps._race
-
-    def watched(connection: Any, bound: Any) -> None:
-        race(connection, bound)
-        found = connection.execute("SELECT hour_at_us FROM probable_hour").fetchall()
-        hours.update((hour_at_us - T0_US) // HOUR_US for (hour_at_us,) in found)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(steps, "_race", watched)
-        desk.run(minute)
-    return hours
+    assert raced(desk, 601, monkeypatch) == {1}
+    assert raced(desk, 602, monkeypatch) == set()
 
 
 def test_an_end_in_the_next_hour_that_comes_late_counts(tmp_path: Path) -> None:
@@ -419,10 +404,10 @@ def test_an_exact_match_taken_back_teaches_no_more(tmp_path: Path, monkeypatch: 
     desk.started("lone", 20 * 60 + 30, request_id=None)
     desk.ended("lone", 20 * 60 + 30.1)
     desk.run(3000)
-    assert _raced(desk, 3001, monkeypatch) == set()
+    assert raced(desk, 3001, monkeypatch) == set()
     desk.started("second", 31, request_id="one")
     desk.ended("second", 31.2, **DELIVERED)
-    assert _raced(desk, 3002, monkeypatch) == {0, 20}
+    assert raced(desk, 3002, monkeypatch) == {0, 20}
 
 
 def test_what_lies_near_a_full_hour_opens_both_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,7 +415,7 @@ def test_what_lies_near_a_full_hour_opens_both_hours(tmp_path: Path, monkeypatch
     desk = _hand(tmp_path)
     desk.run(600)
     _work(desk, "late", 60.7)
-    assert _raced(desk, 601, monkeypatch) == {0, 1}
+    assert raced(desk, 601, monkeypatch) == {0, 1}
 
 
 def test_dense_calls_across_a_full_hour_end_alike(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 from collector.config import Config
 from collector.correlate import steps
 from collector.records import instant_us
-from tests.helpers import HOUR_US, T0_US, Desk, Row, at, rows, settled, verdicts
-from tests.matching import fewest, found_by_key, key_of, read_shuffled, read_whole, start_of
+from tests.helpers import HOUR_US, Desk, Row, at, rows, settled, verdicts
+from tests.matching import fewest, found_by_key, key_of, raced, read_shuffled, read_whole, start_of
 from tests.world import World, WorldSpec, build
 
 Cuts = dict[tuple[str, int], int]  # of a model and a full hour
@@ -194,22 +194,6 @@ def test_what_comes_late_across_the_cut_ends_alike(tmp_path: Path, what: str) ->
     assert _pairs(parts) != before
 
 
-def _raced(desk: Desk, minute: float, monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """The hours in the race of a run at that minute."""
-    hours: set[int] = set()
-    race = steps._race
-
-    def watched(connection: Any, bound: Any) -> None:
-        race(connection, bound)
-        found = connection.execute("SELECT hour_at_us FROM probable_hour").fetchall()
-        hours.update((hour_at_us - T0_US) // HOUR_US for (hour_at_us,) in found)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(steps, "_race", watched)
-        desk.run(minute)
-    return hours
-
-
 @pytest.mark.parametrize(
     ("minute", "seconds", "hours"), [(90.0, None, {1}), (115.0, None, {1, 2}), (115.0, 10.0, {1}), (122.0, None, {2})]
 )
@@ -223,6 +207,6 @@ def test_only_an_hour_that_looks_back_is_raced_too(
             _left(desk, f"c{hour}-{number}", 60 * hour + number, 60 * hour + number + 0.1)
             _work(desk, f"k{hour}-{number}", 60 * hour + number + 0.2, seconds and 12.0)
     desk.run(1200)
-    assert _raced(desk, 1201, monkeypatch) == set()
+    assert raced(desk, 1201, monkeypatch) == set()
     _work(desk, "late", minute, seconds)
-    assert _raced(desk, 1202, monkeypatch) == hours
+    assert raced(desk, 1202, monkeypatch) == hours
