@@ -218,9 +218,10 @@ def _note_run(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any], 
     outcome, new, began = told
     milliseconds = round((time.monotonic() - began) * 1000)
     record = RunRecord(values["run_id"], values["now_us"], outcome, milliseconds, new)
-    connection.execute(
-        "INSERT INTO run VALUES ($1, $2, $3, $4, $5)",
-        [record.run_id, record.recorded_at_us, record.outcome, record.duration_ms, record.rows_new],
+    dialect.execute(
+        connection,
+        "INSERT INTO run VALUES ($run_id, $recorded_at_us, $outcome, $duration_ms, $rows_new)",
+        {name: getattr(record, name) for name in ("run_id", "recorded_at_us", "outcome", "duration_ms", "rows_new")},
     )
     counters.note(connection, values, "runs_total", [outcome], 1)
     if outcome == "invariant":

@@ -79,11 +79,7 @@ def lives_of(connection: duckdb.DuckDBPyConnection, wanted: str) -> list[Life]:
 
 def rows(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any]) -> list[Row]:
     """The rows of one .sql file beside this module, by column name."""
-    text = dialect.sql(PACKAGE, name)
-    bound = {key: values[key] for key in dialect.parameter_names(text)}
-    cursor = connection.execute(text, bound)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return dialect.records(connection, PACKAGE, name, values)
 
 
 def joined_by(call: Call, completion: Row) -> str:

@@ -40,9 +40,7 @@ def superseded_by(connection: duckdb.DuckDBPyConnection, source: str, call_id: s
 
 
 def _links(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any]) -> list[Link]:
-    cursor = connection.execute(dialect.sql(PACKAGE, name), values)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return dialect.records(connection, PACKAGE, name, values)
 
 
 def _before(link: Link) -> str:

@@ -125,10 +125,8 @@ def _is_amount(column: str) -> bool:
 def _batches(name: Name, connection: duckdb.DuckDBPyConnection, span: Span) -> pa.RecordBatchReader:
     """The rows of one table, computed as they are asked for."""
     dialect.script(connection, PACKAGE, ["macros", "job_avoided"])
-    text = dialect.sql(PACKAGE, name)
     values = {"from_us": span.from_us, "to_us": span.to_us}
-    bound = {key: value for key, value in values.items() if key in dialect.parameter_names(text)}
-    return connection.execute(text, bound).to_arrow_reader(BATCH_ROWS)
+    return dialect.execute(connection, dialect.sql(PACKAGE, name), values).to_arrow_reader(BATCH_ROWS)
 
 
 def _csv(reader: pa.RecordBatchReader, sink: BinaryIO) -> Iterator[int]:

@@ -47,6 +47,15 @@ class Taken:
     ignored: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Lines to be looked at once more, and how many records were taken out again for it."""
+
+    lines: pa.Table
+    taken_back: int
+    known: bool  # whether the ledger held some of their keys before
+
+
 Stage = Callable[[duckdb.DuckDBPyConnection], None]
 
 
@@ -139,7 +148,7 @@ def _take(
     if lines:
         stage(connection)
         if kind == "billing_line":
-            records, repeated, conflicts = _carefully(connection, kind, bound)
+            records, repeated, conflicts = _carefully(connection, kind, bound, known=False)
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
             aside = dialect.count(connection, PACKAGE, "set_aside") > 0
@@ -147,12 +156,12 @@ def _take(
             if records < lines:
                 invalid = _invalid(connection, kind, stage, bound)
                 about_jobs = job_events.take(connection, stage, bound)
-            repeating, taken_back = _repeating(connection, held, kind, bound, aside=aside)
-            if repeating is not None:
-                connection.register("line_batch", repeating)
+            again = _repeating(connection, held, kind, bound, aside=aside)
+            if again is not None:
+                connection.register("line_batch", again.lines)
                 stage(connection)
-                more, repeated, conflicts = _carefully(connection, kind, bound)
-                records += more - taken_back
+                more, repeated, conflicts = _carefully(connection, kind, bound, known=again.known)
+                records += more - again.taken_back
     return Taken(
         new=records + about_jobs.new,
         duplicate=repeated - conflicts + about_jobs.duplicate,
@@ -163,7 +172,7 @@ def _take(
 
 def _invalid(connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bound: Mapping[str, Any]) -> int:
     """Look at the lines that did not go in, and put the bad ones on record: how many."""
-    rest = connection.execute(dialect.sql(PACKAGE, f"leftover_{kind}"), {"batch_id": bound["batch_id"]})
+    rest = dialect.execute(connection, dialect.sql(PACKAGE, f"leftover_{kind}"), bound)
     connection.register("line_batch", rest.to_arrow_table())
     stage(connection)
     return dialect.count(connection, PACKAGE, "invalid_line", bound)
@@ -171,34 +180,40 @@ def _invalid(connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bou
 
 def _repeating(
     connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, bound: Mapping[str, Any], *, aside: bool
-) -> tuple[pa.Table | None, int]:
-    """The lines whose key stands more than once (None: there are none), and how many records were taken out again.
+) -> _Again | None:
+    """The lines whose key stands more than once; None: there are none.
 
     Lines that stand twice as they are never went in (`aside`): what is taken out again costs a rewrite of all that
     was written with it, and a log that is delivered at least once repeats itself to the letter.
     """
     dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
     waiting = dialect.count(connection, PACKAGE, f"aside_key_{kind}") if aside else 0
-    known = dialect.count(connection, PACKAGE, "repeated_key")
+    twice, known = dialect.count(connection, PACKAGE, "repeated_key"), 0
     for stretch in _stretches(connection, "fresh_hour"):
         known += dialect.count(connection, PACKAGE, f"known_{kind}", {**bound, **stretch})
-    if not known and not waiting:
-        return None, 0
+    if not twice and not known and not waiting:
+        return None
     dialect.run(connection, PACKAGE, "repeating_line")
     taken_back = dialect.count(connection, PACKAGE, f"drop_repeating_{kind}", bound)
     connection.register("line_batch", _lines(held))
-    return connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table(), taken_back
+    lines = connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table()
+    return _Again(lines, taken_back, known > 0)
 
 
-def _carefully(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Take in what is new, where some lines repeat others: how many were new, repeated, and contradicting."""
+def _carefully(
+    connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any], *, known: bool
+) -> tuple[int, int, int]:
+    """Take in what is new, where some lines repeat others: how many were new, repeated, and contradicting.
+
+    With `known` false no line repeats what the ledger holds, and it is not searched.
+    """
     dialect.run(connection, PACKAGE, f"stage_{kind}")
     if kind == "billing_line":  # bills have no keys: equal rows stay, and only the largest delivery counts
         inserted = dialect.count(connection, PACKAGE, "insert_billing_line", bound)
         repeated = dialect.count(connection, PACKAGE, "repeated_billing_line", bound)
         return inserted - repeated, repeated, 0
     dialect.run(connection, PACKAGE, f"earlier_none_{kind}")
-    for stretch in _stretches(connection, f"staged_hour_{kind}"):
+    for stretch in _stretches(connection, f"staged_hour_{kind}") if known else ():
         dialect.run(connection, PACKAGE, f"earlier_{kind}", {**bound, **stretch})
     dialect.run(connection, PACKAGE, f"repeated_{kind}")
     repeated, conflicts = dialect.run(connection, PACKAGE, "repeated_count")[0]
@@ -235,14 +250,14 @@ def _lines(held: Sequence[Delivery]) -> pa.Table:
 
 def with_file(lines: pa.Table, file_id: int) -> pa.Table:
     """`lines` (line_no, line) with the file that they stand in, chunk by chunk."""
-    ids = [pa.array(np.full(len(chunk), file_id)) for chunk in lines["line"].chunks]
+    ids = [dialect.column(np.full(len(chunk), file_id)) for chunk in lines["line"].chunks]
     return lines.add_column(0, "file_id", pa.chunked_array(ids, pa.int64()))
 
 
 def _paths(held: Sequence[Delivery]) -> pa.Table:
     """Which file is which, for the places of problems."""
     known = {delivery.file_id: delivery.path for delivery in held}
-    return pa.table({"file_id": pa.array(known.keys(), pa.int64()), "path": pa.array(known.values(), pa.string())})
+    return pa.table({"file_id": pa.array([*known], pa.int64()), "path": pa.array([*known.values()], pa.string())})
 
 
 def _note(connection: duckdb.DuckDBPyConnection, problem: Problem, bound: Mapping[str, Any]) -> None:

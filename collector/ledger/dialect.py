@@ -1,8 +1,10 @@
 """What ties the SQL files to this engine: loading them, binding them, and the settings every connection gets.
 
-In: the name of an SQL file that lies beside a module. Out: its text, or its rows. This module builds no SQL.
+In: the name of an SQL file that lies beside a module. Out: its text, or its rows. The one place that writes values
+into SQL.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -29,37 +31,67 @@ def sql(package: str, name: str) -> str:
     return files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
+def execute(
+    connection: duckdb.DuckDBPyConnection, text: str, values: Mapping[str, Any] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Execute `text` with those of `values` that it names ($name), each written into it as a literal.
+
+    Not bound as parameters: at the first one that is bound the engine's Python module imports pandas, half a second
+    that most commands have no use for. Raises KeyError for a name without a value.
+    """
+    parts = _parts(text)
+    if len(parts) > 1:
+        known = values or {}
+        text = "".join([literal(known[part]) if at % 2 else part for at, part in enumerate(parts)])
+    return connection.execute(text)
+
+
 @cache
-def parameter_names(text: str) -> frozenset[str]:
-    """The named parameters ($name) that a statement uses."""
-    return frozenset(_parameters(text))
+def _parts(text: str) -> tuple[str, ...]:
+    """`text` cut at its parameters: code and names in turns. Comments and quoted strings hold none."""
+    parts = [""]
+    for found in _TOKEN.finditer(text):
+        if found["name"]:
+            parts += [found["name"], ""]
+        else:
+            parts[-1] += found[0]
+    return tuple(parts)
 
 
-def _parameters(text: str) -> Iterator[str]:
-    """Every word that follows a dollar sign outside a comment and outside a quoted string."""
-    for line in text.splitlines():
-        code = line.split("--", 1)[0]
-        parts = code.split("'")
-        for part in parts[::2]:
-            for piece in part.split("$")[1:]:
-                name = ""
-                for character in piece:
-                    if not (character.isalnum() or character == "_"):
-                        break
-                    name += character
-                if name:
-                    yield name
+# In this order: a comment, a quoted string or name, a parameter, any other run of characters, any other character.
+_TOKEN = re.compile(r"""--[^\n]*|'[^']*'|"[^"]*"|\$(?P<name>[A-Za-z_]\w*)|[^-'"$]+|.""", re.DOTALL)
+
+
+def literal(value: Any) -> str:
+    """A value as SQL: None, a truth value, a number, a text, or a list of these. Raises TypeError for others."""
+    if isinstance(value, str):
+        quoted = "'" + value.replace("'", "''") + "'"
+        return "(" + quoted.replace("\0", "' || chr(0) || '") + ")" if "\0" in value else quoted
+    if value is None or isinstance(value, bool):
+        return {None: "NULL", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value) if value >= 0 else f"({value})"
+    if isinstance(value, float):
+        return f"'{value!r}'::DOUBLE"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    raise TypeError(f"{type(value).__name__} has no literal here")
 
 
 def run(
     connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any] | None = None
 ) -> list[tuple[Any, ...]]:
     """Execute one SQL file with those of `values` that it names, and return all its rows."""
-    text = sql(package, name)
-    wanted = parameter_names(text)
-    bound = {key: value for key, value in (values or {}).items() if key in wanted}
-    cursor = connection.execute(text, bound) if bound else connection.execute(text)
-    return cursor.fetchall()
+    return execute(connection, sql(package, name), values).fetchall()
+
+
+def records(
+    connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of one SQL file, by column name."""
+    cursor = execute(connection, sql(package, name), values)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def streamed(
@@ -69,8 +101,7 @@ def streamed(
 
     Numbers of 128 bits, which Arrow knows as decimals without places, are whole numbers again.
     """
-    text = sql(package, name)
-    reader = connection.execute(text, {key: values[key] for key in parameter_names(text)}).to_arrow_reader(_BATCH_ROWS)
+    reader = execute(connection, sql(package, name), values).to_arrow_reader(_BATCH_ROWS)
     for batch in reader:
         yield from zip(*map(_whole, batch.columns), strict=True)
 
@@ -83,15 +114,18 @@ def _whole(column: pa.Array) -> list[Any]:
     return found
 
 
+def column(values: Any) -> pa.Array:
+    """An Arrow column over the memory of a numpy array of numbers; pa.array would import pandas to look at it."""
+    held = values if values.flags.c_contiguous else values.copy()
+    return pa.Array.from_buffers(pa.from_numpy_dtype(held.dtype), len(held), [None, pa.py_buffer(held)])
+
+
 def bind(connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values`, and the columns of the one row that an SQL file selects, by their names.
 
     For bounds of time above all: the engine leaves row groups unread only where a bound is a constant.
     """
-    text = sql(package, name)
-    cursor = connection.execute(text, {key: values[key] for key in parameter_names(text)})
-    names = [column[0] for column in cursor.description or ()]
-    return {**values, **dict(zip(names, cursor.fetchall()[0], strict=True))}
+    return {**values, **records(connection, package, name, values)[0]}
 
 
 def steps(
@@ -117,11 +151,11 @@ def count(
 def set_variables(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
     """Give the session variables that views read by getvariable(); they bind as constants."""
     for name, value in values.items():
-        connection.execute(_SET_VARIABLE[name], [value])
+        execute(connection, _SET_VARIABLE[name], {"value": value})
 
 
 _SET_VARIABLE = {
-    name: f"SET VARIABLE {name} = $1"
+    name: f"SET VARIABLE {name} = $value"
     for name in (
         "source", "provider", "service", "file_id", "batch_id", "run_id", "field_shape", "key_shape", "cached_inside",
         "thinking_inside", "now_us", "horizon_us", "skew_us",

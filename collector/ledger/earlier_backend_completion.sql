@@ -1,7 +1,14 @@
 -- One row per record of this stretch of time that has the completion, or the entry, of a waiting line.
 INSERT INTO earlier
 WITH
-waiting AS (SELECT completion_id, insert_id FROM staged_backend_completion WHERE fate IS NULL),
+waiting AS (
+    SELECT completion_id, insert_id
+    FROM staged_backend_completion
+    WHERE fate IS NULL AND (
+        completion_key(account, completion_id) IN (SELECT key FROM repeated_key WHERE is_known)
+        OR entry_key(log_name, insert_id, finished_at_us) IN (SELECT key FROM repeated_key WHERE is_known)
+    )
+),
 met AS (
     SELECT rowid AS row_no
     FROM backend_completion

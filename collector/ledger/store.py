@@ -63,8 +63,8 @@ def _attached(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection whose default catalogue is the file at `path`; the option can only be given on attaching."""
     connection = duckdb.connect()
     try:
-        quoted = str(path).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS ledger (ROW_GROUP_SIZE {_ROW_GROUP_SIZE})")
+        values = {"path": str(path), "rows": _ROW_GROUP_SIZE}
+        dialect.execute(connection, "ATTACH $path AS ledger (ROW_GROUP_SIZE $rows)", values)
         connection.execute("USE ledger")
     except BaseException:
         connection.close()
@@ -90,11 +90,12 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, memory_mb: int) 
     """Settings, schema, macros; then the check that this version may write to the file."""
     for setting in dialect.SETTINGS:
         connection.execute(setting)
-    connection.execute("SET memory_limit = $limit", {"limit": f"{memory_mb}MB"}) if memory_mb else None
+    if memory_mb:
+        dialect.execute(connection, "SET memory_limit = $limit", {"limit": f"{memory_mb}MB"})
     dialect.script(connection, PACKAGE, ["schema", "macros"])
     found = connection.execute("SELECT max(version) FROM ledger_format").fetchall()[0][0]
     if found is None:
-        connection.execute("INSERT INTO ledger_format VALUES ($version)", {"version": FORMAT_VERSION})
+        dialect.execute(connection, "INSERT INTO ledger_format VALUES ($version)", {"version": FORMAT_VERSION})
     elif found > FORMAT_VERSION:
         raise UsageError(
             f"ledger {path}: written by a newer orphaned-inference (format {found}, this one knows "

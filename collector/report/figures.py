@@ -125,10 +125,7 @@ def _settled_through(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, 
 
 def _rows(connection: duckdb.DuckDBPyConnection, name: str, bound: Mapping[str, Any]) -> list[Row]:
     """The rows of one .sql file beside this module, by column name."""
-    text = dialect.sql(PACKAGE, name)
-    cursor = connection.execute(text, {key: bound[key] for key in dialect.parameter_names(text)})
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return dialect.records(connection, PACKAGE, name, bound)
 
 
 def _verdicts(standing: Sequence[Row]) -> dict[str, int]:
