@@ -31,3 +31,4 @@ SEMI JOIN (SELECT provider, model, hour_at_us FROM lone_suspect WHERE NOT home) 
 ANTI JOIN chosen_match AS m
     ON m.evidence = 'exact' AND m.provider = p.provider AND m.account = p.account
     AND m.completion_id = p.completion_id AND m.finished_at_us = p.finished_at_us
+    AND m.finished_at_us >= $race_from_us - $margin_us - $after_us AND m.finished_at_us < $race_to_us + $margin_us

@@ -29,3 +29,4 @@ SEMI JOIN race_hour AS h ON h.hour_at_us = p.hour_at_us
 ANTI JOIN chosen_match AS m
     ON m.evidence = 'exact' AND m.provider = p.provider AND m.account = p.account
     AND m.completion_id = p.completion_id AND m.finished_at_us = p.finished_at_us
+    AND m.finished_at_us >= $scan_from_us AND m.finished_at_us < $scan_to_us

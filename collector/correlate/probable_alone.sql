@@ -12,6 +12,8 @@ SELECT
 FROM abort AS n
 JOIN abort AS a
     ON a.attempt_no = n.attempt_no AND (a.hop > n.hop OR (a.hop = n.hop AND a.contender_no < n.contender_no))
-WHERE n.suspect_no NOT IN (SELECT suspect_no FROM chosen_match)
+WHERE n.suspect_no NOT IN (
+    SELECT m.suspect_no FROM chosen_match AS m JOIN abort AS b ON b.suspect_no = m.suspect_no
+)
 GROUP BY n.suspect_no
 ORDER BY n.suspect_no

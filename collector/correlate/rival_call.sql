@@ -2,7 +2,7 @@
 CREATE OR REPLACE TEMP TABLE rival_call AS
 WITH
 near AS (
-    SELECT c.*, m.hour_at_us, m.at_end
+    SELECT c.*, m.hour_at_us, m.at_end, (c.started_at_us + 1800000000) // 3600000000 * 3600000000 AS border_us
     FROM client_call AS c
     JOIN rival_met AS m ON m.file_id = c.file_id AND m.line_no = c.line_no
     WHERE c.event <> 'ended' AND c.at_us >= $scan_from_us AND c.at_us < $scan_to_us
@@ -16,11 +16,10 @@ ended AS (
 placed AS (
     SELECT
         n.*,
-        CASE WHEN n.started_at_us >= coalesce(k.cut_us, b.border_us) THEN b.border_us ELSE b.border_us - 3600000000 END
+        CASE WHEN n.started_at_us >= coalesce(k.cut_us, n.border_us) THEN n.border_us ELSE n.border_us - 3600000000 END
             AS own_hour_at_us
     FROM near AS n
-    CROSS JOIN LATERAL (SELECT (n.started_at_us + 1800000000) // 3600000000 * 3600000000 AS border_us) AS b
-    LEFT JOIN hour_cut AS k ON k.provider = n.provider AND k.model = n.model AND k.border_us = b.border_us
+    LEFT JOIN hour_cut AS k ON k.provider = n.provider AND k.model = n.model AND k.border_us = n.border_us
 )
 SELECT
     n.source, n.call_id, n.started_at_us, coalesce(e.at_us, n.ended_at_us) AS ended_at_us, n.provider, n.account,
@@ -33,5 +32,8 @@ FROM placed AS n
 LEFT JOIN ended AS e
     ON e.source = n.source AND e.call_id = n.call_id
     AND e.at_us BETWEEN n.started_at_us AND n.started_at_us + $lasting_us
-ANTI JOIN suspect AS s
+-- first the few that may be the same, so that no table is built of every suspect there ever was
+ANTI JOIN (
+    SELECT k.source, k.call_id, k.started_at_us FROM suspect AS k JOIN near AS n ON n.started_at_us = k.started_at_us
+) AS s
     ON s.source = n.source AND s.call_id = n.call_id AND s.started_at_us = n.started_at_us

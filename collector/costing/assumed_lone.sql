@@ -5,5 +5,7 @@ FROM suspect AS s
 WHERE s.suspect_no IN (SELECT suspect_no FROM active_suspect) AND s.outcome = 'aborted'
     AND s.provider IS NOT NULL AND s.model IS NOT NULL
     AND s.provider NOT IN (SELECT provider FROM completion_source)
-    AND s.suspect_no NOT IN (SELECT suspect_no FROM chosen_match)
+    AND s.suspect_no NOT IN (
+        SELECT m.suspect_no FROM chosen_match AS m JOIN active_suspect AS a ON a.suspect_no = m.suspect_no
+    )
     AND s.suspect_no NOT IN (SELECT suspect_no FROM assumed_completion)

@@ -5,5 +5,7 @@ SELECT
     'assumed' AS evidence, suspect_no AS attempt_no, true AS money_row, false AS delivered_outside
 FROM assumed_completion
 WHERE suspect_no IN (SELECT suspect_no FROM active_suspect)
-    AND suspect_no NOT IN (SELECT suspect_no FROM chosen_match)
+    AND suspect_no NOT IN (
+        SELECT m.suspect_no FROM chosen_match AS m JOIN active_suspect AS a ON a.suspect_no = m.suspect_no
+    )
 ORDER BY suspect_no

@@ -4,5 +4,5 @@ SELECT r.suspect_no, r.provider, r.account, r.completion_id, r.finished_at_us, r
 FROM rival AS r
 JOIN verdict_touched AS t ON t.suspect_no = r.suspect_no
 WHERE r.suspect_no NOT IN (
-    SELECT suspect_no FROM chosen_match WHERE evidence = 'exact' OR probability >= 0.95
+    SELECT suspect_no FROM verdict_match WHERE evidence = 'exact' OR probability >= 0.95
 )

@@ -1,13 +1,12 @@
 -- One row per touched completion that still needs figures of its own, with the share of it that was lost.
 INSERT INTO special BY NAME
 WITH
-extent AS (SELECT min(finished_at_us) AS from_us, max(finished_at_us) AS to_us FROM special_touched),
 completion AS (
     SELECT c.* FROM backend_completion AS c
     SEMI JOIN special_touched AS t
         ON t.provider = c.provider AND t.account = c.account AND t.completion_id = c.completion_id
         AND t.finished_at_us = c.finished_at_us
-    WHERE c.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+    WHERE c.finished_at_us BETWEEN $special_from_us AND $special_to_us
 ),
 money AS (
     SELECT m.*, s.stream, s.reason, s.ended_at_us, s.output_tokens_received, s.bytes_received,
@@ -21,7 +20,7 @@ money AS (
     LEFT JOIN end_learnt AS l
         ON l.source = s.source AND l.hour_at_us = s.started_at_us // 3600000000 * 3600000000
     WHERE m.money_row
-        AND m.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
+        AND m.finished_at_us BETWEEN $special_from_us AND $special_to_us
 ),
 told AS (
     SELECT

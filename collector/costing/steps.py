@@ -22,8 +22,8 @@ ASSUMED = (
     "assumed_touched", "assumed_usage", "assumed_unknown", "special_touched",
 )  # fmt: skip
 BUCKETS = (
-    "special_drop", "special_put", "special_assumed_put", "first_byte_wanted", "first_byte_extent", "first_byte_learnt",
-    "special_time", "special_time_drop", "special_time_put",
+    "special_extent", "special_drop", "special_put", "special_assumed_put", "first_byte_wanted", "first_byte_extent",
+    "first_byte_learnt", "special_time", "special_time_drop", "special_time_put",
     "touched_point", "waiting_account", "touched_period", "touched_hour",
     "bill_bucket", "slot_usage", "slot_period", "log_bucket", "class_rule", "plain_bucket", "carry_border",
     "carry_extent", "carry", "full_bucket",
@@ -31,7 +31,7 @@ BUCKETS = (
 )  # fmt: skip
 AMOUNTS = (
     "slot_estimate", "special_leaf", "special_amount", "bucket_drawn", "bucket_standing", "bucket_changed",
-    "verdict_touched", "rival_doubt", "rival_extent", "rival_cost", "verdict_drawn", "verdict_changed",
+    "verdict_touched", "verdict_match", "rival_doubt", "rival_extent", "rival_cost", "verdict_drawn", "verdict_changed",
     "verdict_before", "unpriced", "unshareable", "under_billed",
 )  # fmt: skip
 # Where jobs are known, each of these is followed by its twin.

@@ -7,7 +7,14 @@ matched AS (
         m.probability, m.money_row
     FROM suspect AS s
     JOIN verdict_touched AS t ON t.suspect_no = s.suspect_no
-    LEFT JOIN chosen_match AS m ON m.suspect_no = s.suspect_no
+    LEFT JOIN verdict_match AS m ON m.suspect_no = s.suspect_no
+),
+figure AS (
+    SELECT p.*
+    FROM special AS p
+    SEMI JOIN verdict_match AS m
+        ON m.provider = p.provider AND m.account = p.account AND m.completion_id = p.completion_id
+        AND m.finished_at_us = p.finished_at_us
 ),
 joined AS (
     SELECT
@@ -21,7 +28,7 @@ joined AS (
         coalesce(r.reach_at_us, $now_us) AS reach_at_us,
         v.dearest_nano, v.expected_nano, v.currency AS rival_currency
     FROM matched AS m
-    LEFT JOIN special AS p
+    LEFT JOIN figure AS p
         ON p.provider = m.c_provider AND p.account = m.c_account AND p.completion_id = m.completion_id
         AND p.finished_at_us = m.finished_at_us
     LEFT JOIN special_amount AS a

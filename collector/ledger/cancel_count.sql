@@ -1,5 +1,6 @@
 -- One row per provider, model and mode: the aborts of the last 30 days that were made while there was work to stop.
-CREATE OR REPLACE TEMP TABLE cancel_count AS
+-- Drawn once a connection: a run asks for it twice.
+CREATE TEMP TABLE IF NOT EXISTS cancel_count AS
 WITH
 -- A failed call is the observer's opinion, and no wish to stop; a process that vanished dropped its connection.
 abort AS (

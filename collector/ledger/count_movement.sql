@@ -23,7 +23,9 @@ heir AS (
     JOIN verdict_changed AS o
         ON o.completion_id = n.completion_id AND o.suspect_no <> n.suspect_no AND NOT o.money_row
     JOIN counted AS c ON c.suspect_no = o.suspect_no
-    WHERE n.suspect_no NOT IN (SELECT suspect_no FROM counted)
+    WHERE n.suspect_no NOT IN (
+        SELECT k.suspect_no FROM counted AS k JOIN verdict_changed AS v ON v.suspect_no = k.suspect_no
+    )
     GROUP BY n.suspect_no
 ),
 was AS (

@@ -18,10 +18,10 @@ FORMAT_VERSION = 1
 PACKAGE = "collector.ledger"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 _PAUSE_S = 0.1
-# A quarter of the engine's default. Every insert leaves groups that are not full, and the next checkpoint writes
-# their neighbours again to fill them: the smaller the groups, the less is written twice, and the finer are the
-# bounds by which a query leaves groups unread.
-_ROW_GROUP_SIZE = 30_720
+# Half of the engine's default. Every insert leaves groups that are not full, and the next checkpoint writes their
+# neighbours again to fill them: the smaller the groups, the less is written twice, and the finer are the bounds by
+# which a query leaves groups unread. But every checkpoint also goes through what is known of each group.
+_ROW_GROUP_SIZE = 61_440
 
 
 @contextmanager

@@ -3,26 +3,44 @@ WITH
 win AS (
     SELECT unnest($spans) AS span, unnest($froms_us) AS from_us, unnest($tos_us) AS to_us
 ),
-lost AS (
+-- Between two edges of windows nothing differs, so that each abort is added up once.
+edge AS (
+    SELECT from_us AS at_us FROM win
+    UNION
+    SELECT to_us FROM win
+),
+piece AS (
+    SELECT at_us AS from_us, lead(at_us) OVER (ORDER BY at_us) AS to_us FROM edge
+),
+piece_lost AS (
     SELECT
-        w.span, v.currency,
+        p.from_us, p.to_us, v.currency,
         sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.orphaned_nano ELSE 0 END) AS best_nano,
         -- what policies, prices and shares of time leave open is common to all rows, and adds up
         sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') AND (v.evidence <> 'probable' OR v.match_probability >= 0.95)
             THEN v.orphaned_nano - v.orphaned_low_nano ELSE 0 END) AS below_nano,
         sum(CASE WHEN v.evidence <> 'probable' OR v.match_probability >= 0.95
             THEN v.orphaned_high_nano - coalesce(v.orphaned_nano, 0) ELSE 0 END) AS above_nano,
-        -- errors of matching are independent between attempts: their squares add up
-        1.645 * sqrt(sum(CASE WHEN v.evidence = 'probable'
+        sum(CASE WHEN v.evidence = 'probable'
             THEN (1 - v.match_probability) * (v.orphaned_high_nano::DOUBLE ** 2 + v.orphaned_nano::DOUBLE ** 2)
-            ELSE 0 END)) AS spread_nano,
+            ELSE 0 END) AS squares,
         sum(CASE WHEN v.verdict IN ('orphaned', 'cut_short') THEN v.avoidable_nano ELSE 0 END) AS avoidable_nano
     FROM verdict_current AS v
-    JOIN win AS w
-        ON coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > w.from_us
-        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) <= w.to_us
+    JOIN piece AS p
+        ON coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > p.from_us
+        AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) <= p.to_us
     WHERE v.currency IS NOT NULL
         AND coalesce(v.finished_at_us, v.ended_at_us, v.started_at_us) > $oldest_us
+    GROUP BY ALL
+),
+lost AS (
+    SELECT
+        w.span, p.currency, sum(p.best_nano) AS best_nano, sum(p.below_nano) AS below_nano,
+        sum(p.above_nano) AS above_nano, sum(p.avoidable_nano) AS avoidable_nano,
+        -- errors of matching are independent between attempts: their squares add up
+        1.645 * sqrt(sum(p.squares)) AS spread_nano
+    FROM win AS w
+    JOIN piece_lost AS p ON p.from_us >= w.from_us AND p.to_us <= w.to_us
     GROUP BY ALL
 ),
 -- An unmatched abort may have cost what its buckets hold unattributed, and no more.
