@@ -48,7 +48,9 @@ def run(module: str, *arguments: str) -> Measured:
 
 @contextmanager
 def folder(wanted: Path | None) -> Iterator[Path]:
-    """A folder of this run's own, gone at the end."""
+    """A folder of this run's own, in `wanted` (made if need be), gone at the end."""
+    if wanted:
+        wanted.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="orphaned-bench-", dir=wanted) as name:
         yield Path(name)
 

@@ -90,5 +90,18 @@ def test_the_way_is_no_clock(tmp_path: Path) -> None:
     assert _lost(desk, "c0") == 1020 * 2500  # 4.9 of the 10 seconds had passed
 
 
+def test_what_was_avoidable_is_told_by_the_same_clock(tmp_path: Path) -> None:
+    """A clock a second ahead: after the abort came half of the answer, not the four tenths that it would say."""
+    desk = Desk(tmp_path)
+    for number in range(11):
+        counted: Row = {} if number else {"output_tokens_received": None, "bytes_received": None}
+        desk.started(f"c{number}", 10 + number + 1 / 60)
+        desk.ended(f"c{number}", 10 + number + 6 / 60, **counted)
+        desk.completion(f"c{number}", 10 + number + 10 / 60, seconds=10)
+    desk.run(600)
+    found = next(row for row in rows(desk.config, "verdict_current") if row["call_id"] == "c0")
+    assert (found["orphaned_nano"], found["avoidable_nano"]) == (1000 * 2500, 1000 * 2500)
+
+
 def _lost(desk: Desk, call_id: str) -> int:
     return next(int(row["orphaned_nano"]) for row in rows(desk.config, "verdict_current") if row["call_id"] == call_id)

@@ -9,7 +9,7 @@ completion AS (
     WHERE c.finished_at_us BETWEEN $special_from_us AND $special_to_us
 ),
 money AS (
-    SELECT m.*, s.stream, s.reason, s.ended_at_us, s.output_tokens_received, s.bytes_received,
+    SELECT m.*, s.stream, s.reason, s.output_tokens_received, s.bytes_received,
         -- by the backend's clock, as far as matching has learnt how the two stand
         s.started_at_us + coalesce(l.shift_us, 0) AS started_at_us, s.ended_at_us + coalesce(l.shift_us, 0) AS heard_at_us,
         s.first_byte_at_us + coalesce(l.shift_us, 0) AS first_byte_at_us,
@@ -26,7 +26,7 @@ told AS (
     SELECT
         c.provider, c.account, c.completion_id, c.model, c.status, c.price_class, c.received_at_us,
         c.finished_at_us, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.thinking_tokens, c.images,
-        m.suspect_no, m.delivered_outside, m.bytes_total, m.ended_at_us, m.heard_at_us, m.output_tokens_received,
+        m.suspect_no, m.delivered_outside, m.bytes_total, m.heard_at_us, m.output_tokens_received,
         m.bytes_received, coalesce(m.reason, '') AS reason, coalesce(m.cut_off, false) AS cut_off,
         coalesce(m.stream, c.stream, false) AS stream,
         coalesce(c.output_tokens, 0) AS visible,
@@ -136,8 +136,8 @@ SELECT
     share_evidence, whole - part AS lost_part, whole AS lost_whole, whole - part_high AS low_part,
     whole - part_low AS high_part,
     CASE
-        WHEN ended_at_us IS NULL OR finished_at_us <= from_us THEN NULL
-        ELSE least(greatest(finished_at_us - greatest(ended_at_us, from_us), 0), finished_at_us - from_us)
+        WHEN heard_at_us IS NULL OR finished_at_us <= from_us THEN NULL
+        ELSE least(greatest(finished_at_us - greatest(heard_at_us, from_us), 0), finished_at_us - from_us)
     END AS avoid_part,
     nullif(finished_at_us - from_us, 0) AS avoid_whole,
     policy_billed AND price_class IS DISTINCT FROM 'provisioned' AS billed,
