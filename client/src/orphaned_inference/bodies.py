@@ -26,6 +26,7 @@ _MEMBER = re.compile(
 _CONSTANTS = {b"true": True, b"false": False, b"null": None}
 _CUT = b"\\"  # between the ends of a large body: nothing that is looked for has one in it
 _BEFORE_KEY = 8  # bytes: a brace or comma, and blanks
+_AFTER_QUOTE = 64  # bytes: a colon, a number, a comma, and blanks
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,200})\r\n')
 
 
@@ -62,7 +63,9 @@ def _members_near(first: bytes, last: bytes) -> Mapping[str, Any]:
     """The members of a large body, of which these are the ends."""
     if first.startswith(b"--"):
         return _members_of_form(first) or _members_of_form(last)
-    return _near(first + _CUT + last)
+    # A long text has no quotes, or has them everywhere: what is beyond the outermost ones need not be searched.
+    first = first[: first.rfind(b'"') + _AFTER_QUOTE]
+    return _near(first + _CUT + last[max(0, last.find(b'"') - _BEFORE_KEY) :])
 
 
 def _members_of_form(text: bytes) -> Mapping[str, Any]:

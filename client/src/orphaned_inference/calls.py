@@ -36,6 +36,7 @@ from orphaned_inference.scanning import Scanner
 
 REQUEST_ID = "x-request-id"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_UNTRACED = '"trace_id":null,"span_id":null'
 _STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 _ID_CHARS_MAX = 200
 # Pieces of a body that are looked at in one go. The libraries read 64 KiB at most in one, so some MiB wait at most; the
@@ -152,10 +153,13 @@ class Call:
         """Look at what has come since the last time."""
         waiting = self.waiting[:]
         del self.waiting[: len(waiting)]  # the list itself stays: a hook adds to it
-        self._scanned_bytes += sum(map(len, waiting))
         scanner = self._scanner
-        if scanner is not None and scanner.is_readable and waiting:
-            scanner.feed(b"".join(waiting))
+        if scanner is None or not scanner.is_readable:
+            self._scanned_bytes += sum(map(len, waiting))
+        elif waiting:
+            data = b"".join(waiting)
+            self._scanned_bytes += len(data)
+            scanner.feed(data)
 
     @quietly
     def complete(self) -> None:
@@ -320,12 +324,11 @@ def _target(place: _Place, account: str | None, model: str | None, is_stream: bo
 def _write_started(place: _Place, call: Call, header: Header, retry_of: str | None) -> None:
     facts = call.facts
     account = header("openai-project") or header("openai-organization") or header("x-goog-user-project")
-    trace_id, span_id = trace_of(header)
     line = (
         f'{{"event":"started","call_id":"{call.call_id}","at":"{instant(time.time_ns())}",'
         f"{_target(place, account, facts.model, bool(facts.stream))},"
-        f'"request_id":{text_or_null(call.request_id[:_ID_CHARS_MAX])},"trace_id":{text_or_null(trace_id)},'
-        f'"span_id":{text_or_null(span_id)},"retry_of":{text_or_null(retry_of)},"process":{text_or_null(process_name())}'
+        f'"request_id":{text_or_null(call.request_id[:_ID_CHARS_MAX])},{_traced(header("traceparent"))},'
+        f'"retry_of":{text_or_null(retry_of)},"process":{text_or_null(process_name())}'
     )
     if facts.max_output_tokens is not None:
         line += f',"max_output_tokens":{facts.max_output_tokens}'
@@ -337,11 +340,10 @@ def _write_started(place: _Place, call: Call, header: Header, retry_of: str | No
     call.journal.append(line + "}")
 
 
-def trace_of(header: Header) -> tuple[str | None, str | None]:
+def _traced(told: str | None) -> str:
     """Trace and span of W3C's header, if there is one."""
-    told = header("traceparent")
     found = _TRACEPARENT.fullmatch(told) if told else None
-    return (found.group(1), found.group(2)) if found else (None, None)
+    return '"trace_id":"{}","span_id":"{}"'.format(*found.groups()) if found else _UNTRACED
 
 
 def header_of(pairs: Iterable[tuple[Any, Any]]) -> Header:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Iterator
 from itertools import filterfalse, islice
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +27,7 @@ from orphaned_inference.quiet import quietly
 
 _ID = REQUEST_ID.encode()
 _LISTED = 3  # of a header: its name as it was given and in small letters, its value
+_NAME_AND_VALUE = itemgetter(1, 2)
 
 
 def hook(module: ModuleType) -> None:
@@ -110,19 +112,16 @@ def _answered(call: Call, response: Any, stream: Any) -> bool:
 def _header(headers: Any) -> Header:
     """Looks into them. The list inside has its names in small letters already: the public ways cost thrice as much."""
     try:
-        return {
-            HEADERS[name]: value.decode("latin-1")
-            for _, name, value in headers._list  # noqa: SLF001
-            if name in HEADERS
-        }.get
-    except (AttributeError, TypeError, ValueError):
+        found = dict(map(_NAME_AND_VALUE, headers._list))  # noqa: SLF001
+        return {HEADERS[name]: found[name].decode("latin-1") for name in found.keys() & HEADERS.keys()}.get
+    except (AttributeError, LookupError, TypeError, ValueError):
         return header_of(headers.raw)
 
 
 def _add_id(headers: Any, header: Header, request_id: str) -> None:
     """Give them the id. Where they have none, and not an empty one either, it goes into their list right away."""
     listed = getattr(headers, "_list", None)
-    if header(REQUEST_ID) is None and type(listed) is list and listed and len(listed[0]) == _LISTED:
+    if listed and len(listed[0]) == _LISTED and header(REQUEST_ID) is None:
         listed.append((_ID, _ID, request_id.encode()))
     else:
         headers[REQUEST_ID] = request_id

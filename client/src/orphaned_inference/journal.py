@@ -83,7 +83,8 @@ class Journal:
         line = (f"\n{text}\n" if self._torn else f"{text}\n").encode()
         descriptor = self._standing()
         written = os.write(descriptor, line) if descriptor is not None else self._write_anew(line)
-        self._torn = 0 < written < len(line)
+        if written != len(line) or self._torn:
+            self._torn = 0 < written < len(line)
 
     def _standing(self) -> int | None:
         """The descriptor that is open, if it is of the file that stands at `path` now.
@@ -98,10 +99,10 @@ class Journal:
         if not _is_of(descriptor, identity):
             return None
         now = time.monotonic()
-        if now - self._looked_at >= _LOOK_SECONDS:  # a file that was moved goes on being written to until then
-            self._looked_at = now
-            return descriptor if _is_of(self.path, identity) else None
-        return descriptor
+        if now - self._looked_at < _LOOK_SECONDS:  # a file that was moved goes on being written to until then
+            return descriptor
+        self._looked_at = now
+        return descriptor if _is_of(self.path, identity) else None
 
     def _write_anew(self, line: bytes) -> int:
         """Open the file for this line, and keep it open for the next ones unless a thread is just doing that."""

@@ -148,22 +148,24 @@ class Scanner:
 
     def _count(self, text: bytes) -> None:
         """The last count that the provider gives: lines are looked at from the last one on."""
-        word, end = _TOKEN_WORDS[self.is_google], len(text)
-        while (at := text.rfind(word, 0, end)) >= 0:
-            start = text.rfind(b"\n", 0, at) + 1 if self.is_stream else 0
-            stop = text.find(b"\n", at) if self.is_stream else -1
-            tokens = self._tokens_in(text[start : stop if stop >= 0 else len(text)], at - start)
+        word = _TOKEN_WORDS[self.is_google]
+        at = text.rfind(word)
+        while at >= 0:
+            start, end = _line_around(text, at) if self.is_stream else (0, len(text))
+            tokens = self._tokens_in(text[start:end], at - start)
             if tokens is not None:
                 self._counted = tokens
                 return
-            end = start
+            at = text.rfind(word, 0, start)
 
     def _tokens_in(self, line: bytes, at: int) -> int | None:
         """The count in a line with such a word, the last one at `at`: mostly it stands near, among other counts."""
         if self.is_stream and _ANTHROPIC_START in line:
             return None
         pattern, near = _GOOGLE_TOKENS if self.is_google else _TOKENS, max(0, at - _USAGE_BYTES)
-        found = pattern.findall(line, near) or pattern.findall(line)
+        found = pattern.findall(line, near)
+        if not found:
+            near, found = 0, pattern.findall(line)
         if not found:
             return None
         thought = _THOUGHT_TOKENS.search(line, near) if not self.is_google else None
@@ -176,6 +178,12 @@ class Scanner:
             self._finished += _finishes(tail, is_google=self.is_google) if self.choices == 1 else 0
             self.whole = self._finished >= self.choices or (not self.is_google and _has_last_event(tail))
         self.failed = self.failed or (b"error" in tail and _ERROR.search(tail) is not None)
+
+
+def _line_around(text: bytes, at: int) -> tuple[int, int]:
+    """Where the line that has this place begins and ends."""
+    end = text.find(b"\n", at)
+    return text.rfind(b"\n", 0, at) + 1, end if end >= 0 else len(text)
 
 
 def _id_in(text: bytes, *, is_google: bool) -> str | None:
