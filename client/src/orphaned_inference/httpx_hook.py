@@ -183,11 +183,11 @@ def _async_stream(base: Any) -> Any:
         """Passes everything on, and tells the call of it."""
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            call, waiting = self._call, self._call.waiting
+            call, waiting, pieces_max = self._call, self._call.waiting, self._call.pieces_max
             try:
                 async for chunk in self._inner:
                     waiting.append(chunk)
-                    if len(waiting) >= call.pieces_max:
+                    if len(waiting) >= pieces_max:
                         call.scan()
                     yield chunk
                 call.complete()

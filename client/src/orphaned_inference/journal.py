@@ -83,8 +83,7 @@ class Journal:
         line = (f"\n{text}\n" if self._torn else f"{text}\n").encode()
         descriptor = self._standing()
         written = os.write(descriptor, line) if descriptor is not None else self._write_anew(line)
-        if written != len(line) or self._torn:
-            self._torn = 0 < written < len(line)
+        self._torn = 0 < written < len(line)
 
     def _standing(self) -> int | None:
         """The descriptor that is open, if it is of the file that stands at `path` now.

@@ -34,7 +34,7 @@ _PIECES = tuple(
     (key, key + b':"', key + b':""', key + b":null", re.compile(key + rb'\s*:\s*"(?!")'))
     for key in (b'"content"', b'"text"', b'"arguments"', b'"reasoning_content"')
 )
-_USUAL = b'{"content":"'
+_USUAL = b'"delta":{"content":"'
 # Where to look: whose stream it is stands in its first event; but for Google's and OpenAI's responses, whose events
 # may be large, what is said once (counts, the end, an error) stands in the last ones, and is looked for when no more
 # comes. Looking everywhere for each costs more than all the rest.
