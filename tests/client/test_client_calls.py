@@ -222,11 +222,13 @@ def test_forgotten_response(service: Service, log: Path) -> None:
     assert only(log).fate == ("aborted", "cancelled")
 
 
-@pytest.mark.parametrize("pieces", [0, 1, 63, 64, 65, 66, 129, 130, 300])
+@pytest.mark.parametrize("pieces", [0, 1, 15, 16, 17, 33, 127, 128, 129, 257, 300])
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
-def test_every_piece_of_a_stream_passes(pieces: int, awaited: bool, log: Path) -> None:
+def test_every_piece_of_an_answer_passes(pieces: int, is_stream: bool, awaited: bool, log: Path) -> None:
     """However many pieces an answer has, the host gets each, even if its call was ended by then; all are counted."""
     said = [b"%d\n" % number for number in range(pieces)]
+    body = ways.body("m", stream=is_stream)
 
     class Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
         """The answer; somebody ends the call in the middle of the second one."""
@@ -248,14 +250,43 @@ def test_every_piece_of_a_stream_passes(pieces: int, awaited: bool, log: Path) -
 
     async def ask_soon() -> bytes:
         async with httpx.AsyncClient(transport=transport) as client:
-            return (await client.post("http://x" + ways.CHAT, json=ways.body("m"))).content
+            return (await client.post("http://x" + ways.CHAT, json=body)).content
 
     for stream.ends in (False, True):
         if awaited:
             got = asyncio.run(ask_soon())
         else:
-            got = httpx.Client(transport=transport).post("http://x" + ways.CHAT, json=ways.body("m")).content
+            got = httpx.Client(transport=transport).post("http://x" + ways.CHAT, json=body).content
         assert got == b"".join(said)
     whole, ended = pairs(log)
     assert (whole.fate, whole.ended["bytes_received"]) == (("delivered", None), len(got))
     assert ended.fate == (("aborted", "interrupt") if pieces else ("delivered", None))
+    assert ended.ended["bytes_received"] == len(b"".join(said[: pieces // 2]))
+
+
+@pytest.mark.parametrize("taken", [1, 20, 127, 128, 129, 130, 200])
+@pytest.mark.parametrize("cut", [1, 40, 90, 97], ids=["data", "key", "character", "end"])
+def test_left_anywhere_with_events_cut(taken: int, cut: int, log: Path) -> None:
+    """A stream whose pieces begin and end within an event, a key or a character: left, it has what had come by then."""
+    text = "data: " + json.dumps({"choices": [{"delta": {"content": "Grüße €"}}]}, ensure_ascii=False).replace(" ", "")
+    event = text.encode() + b"\n\n"
+    cut = min(cut * len(event) // 100, len(event) - 1)
+    sent = event * 300
+    pieces = [sent[:cut], *(sent[at : at + len(event)] for at in range(cut, len(sent), len(event)))]
+
+    class Stream(httpx.SyncByteStream):
+        """The answer."""
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from pieces
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Stream()))
+    client = httpx.Client(transport=transport)
+    with client.stream("POST", "http://x" + ways.CHAT, json=ways.body("m", stream=True)) as response:
+        chunks = response.iter_raw()
+        got = b"".join(next(chunks) for _ in range(taken))
+    call = only(log)
+    assert call.fate == ("aborted", "cancelled")
+    assert call.ended["bytes_received"] == len(got)
+    has_begun = len(got) % len(event) >= event.index(b'"content":"') + len(b'"content":"x')  # its text has
+    assert (call.ended["output_tokens_received"] or 0) == len(got) // len(event) + has_begun

@@ -123,7 +123,7 @@ def test_what_we_can_follow_no_further_is_not_told_as_left(
         raise RuntimeError(step)
 
     if step == "_begin":
-        monkeypatch.setattr(hook, "REQUEST_ID" if name == "httpx" else "_with_id", Broken())
+        monkeypatch.setattr(hook, "_add_id" if name == "httpx" else "_with_id", Broken())
     else:
         monkeypatch.setattr(calls.Call, "received", fail)
         monkeypatch.setattr(calls.Call, "answered", fail)

@@ -153,7 +153,7 @@ def test_our_own_errors_stay_ours(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(broken)
 
-    calls._matched.cache_clear()
+    calls._place.cache_clear()
     monkeypatch.setattr(calls, broken, fail)
     ways.ask(name, service.url, "quick")
     ways.stream(name, service.url, "quick")

@@ -66,6 +66,26 @@ def test_facts_of_a_large_body() -> None:
     assert facts_of(late)[:4] == ("m", True, False, 4)
 
 
+@pytest.mark.parametrize("prompt", ["x" * 300_000, '"' * 150_000, "said \\n " * 40_000, "Grüße € " * 40_000])
+def test_facts_around_a_long_text(prompt: str) -> None:
+    """A picture, a text full of quotes or without any, characters cut in two: the members around it are found."""
+    for is_ascii in (True, False):
+        messages = [{"role": "user", "content": prompt}]
+        late = json.dumps({"n": 2, "messages": messages, "model": "m", "stream": True}, ensure_ascii=is_ascii)
+        for body in (late, late.encode(), bytearray(late.encode())):
+            assert facts_of(body)[:5] == ("m", True, False, None, 2)
+        spaced = json.dumps({"model": "m", "max_tokens": 4, "messages": messages, "n": None}, indent=3)
+        assert facts_of(spaced)[:5] == ("m", None, False, 4, 1)
+
+
+def test_odd_members_of_a_large_body() -> None:
+    """What no JSON parser would take in a large body stops nothing, and no member is put together from both ends."""
+    long = b'"' + b"x" * 200_000 + b'"'
+    assert facts_of(b'{"model":"\xff\n","n":007,"a":' + long + b"}")[:5] == ("\ufffd\n", None, False, None, 7)
+    half = b'{"model":"m", "messages":' + b" " * 8163 + b',"model":"wrong' + b"x" * 200_000 + b'","stream":true}'
+    assert facts_of(half)[:2] == ("m", True)
+
+
 def test_model_in_a_form() -> None:
     """Pictures are sent as a form; its field tells the model."""
     form = (
@@ -167,6 +187,38 @@ def test_a_large_last_event() -> None:
     assert len(large) > len(last)
     scanner = scanned("/v1/responses", b"".join([*said, large]), 1 << 20)
     assert (scanner.output_tokens, scanner.whole) == (PIECES, True)
+
+
+def test_words_of_other_streams_in_a_text() -> None:
+    """A chat may speak of other providers' events, in its first words too: its pieces are counted all the same."""
+    said = [{"choices": [{"index": 0, "delta": {"content": word}}]} for word in ("message_start", "response.", "x")]
+    text = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in said)
+    for size in (10, 1000):
+        scanner = scanned(PATHS[0], text + b"data: [DONE]\n\n", size)
+        assert (scanner.output_tokens, scanner.whole, scanner.failed) == (len(said), True, False)
+
+
+@pytest.mark.parametrize("size", [11, 1 << 20])
+def test_last_count_of_many(size: int) -> None:
+    """Of a provider that counts as it goes the last count stands, though later lines have the word without one."""
+    lines = [b'data: {"usage":{"completion_tokens":%d}}\n\n' % count for count in range(1, 40)]
+    lines += [b'data: {"usage":{"completion_tokens":null}}\n\n', b'data: {"usage":{"prompt_tokens":5}}\n\n']
+    assert scanned(PATHS[0], b"".join(lines), size).output_tokens == 39
+    google = [b'data: {"usageMetadata":{"candidatesTokenCount":%d}}\r\n\r\n' % count for count in range(1, 40)]
+    assert scanned(PATHS[3], b"".join(google), size).output_tokens == 39
+
+
+@pytest.mark.parametrize("between", [0, 900, 5000])
+@pytest.mark.parametrize("text", ["", "x" * 60_000, "_tokens" * 2000, '"id": "no", "output_tokens": 9 ' * 100])
+def test_count_of_a_whole_answer(between: int, text: str) -> None:
+    """The count is found before or after a long text, without the thinking, and however far other counts stand."""
+    usage = {"completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 7}}
+    other = {"padding": "y" * between, "max_output_tokens": None}
+    for said in ({"id": "a", "text": text, "usage": usage, **other}, {"id": "a", "usage": usage, "text": text}):
+        scanner = Scanner("chat", is_stream=False, encoding="", choices=1)
+        scanner.feed(json.dumps(said).encode())
+        scanner.end()
+        assert (scanner.output_tokens, scanner.response_id) == (13, "a")
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -17,10 +17,16 @@ _END_BYTES = 8 << 10
 _TEXT_CHARS_MAX = 200
 _parsed = json.JSONDecoder().raw_decode
 _LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens", "max_tokens_to_sample")
-_NAMES = "|".join(("model", "stream", "background", "n", *_LIMITS))
-# A key stands after a brace or comma; in a text its quotes are escaped, and quotes are rare.
-_MEMBER = re.compile(rb'"(%s)"\s*:\s*("[^"\\]{0,200}"|\d{1,9}(?=\s*[,}])|true|false|null)' % _NAMES.encode())
+_LIMIT_NAMES = frozenset(_LIMITS)
+# A key stands after a brace or comma; in a text its quotes are escaped, and quotes are rare. `_LIMITS` and others.
+_MEMBER = re.compile(
+    rb'"(m(?:odel|ax_(?:output_tokens|completion_tokens|tokens(?:_to_sample)?))|stream|background|n)"'
+    rb'\s*:\s*(?:"([^"\\]{0,200})"|(\d{1,9})(?=\s*[,}])|(true|false|null))'
+)
+_CONSTANTS = {b"true": True, b"false": False, b"null": None}
+_CUT = b"\\"  # between the ends of a large body: nothing that is looked for has one in it
 _BEFORE_KEY = 8  # bytes: a brace or comma, and blanks
+_AFTER_QUOTE = 64  # bytes: a colon, a number, a comma, and blanks
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,200})\r\n')
 
 
@@ -40,10 +46,8 @@ class Facts(NamedTuple):
 
 def facts_of(body: Any) -> Facts:
     """The facts of a body: bytes, text, or the mapping that will become JSON. Anything else says nothing."""
-    if isinstance(body, Mapping):
-        return _facts(body, None)
     if not isinstance(body, (str, bytes, bytearray)):
-        return Facts()
+        return _facts(body, None) if isinstance(body, Mapping) else Facts()
     if len(body) > _PARSED_BYTES_MAX:  # never copied
         size = None if isinstance(body, str) and not body.isascii() else len(body)
         return _facts(_members_near(_encoded(body[:_END_BYTES]), _encoded(body[-_END_BYTES:])), size)
@@ -59,7 +63,9 @@ def _members_near(first: bytes, last: bytes) -> Mapping[str, Any]:
     """The members of a large body, of which these are the ends."""
     if first.startswith(b"--"):
         return _members_of_form(first) or _members_of_form(last)
-    return {**_near(first), **_near(last)}
+    # A long text has no quotes, or has them everywhere: what is beyond the outermost ones need not be searched.
+    first = first[: first.rfind(b'"') + _AFTER_QUOTE]
+    return _near(first + _CUT + last[max(0, last.find(b'"') - _BEFORE_KEY) :])
 
 
 def _members_of_form(text: bytes) -> Mapping[str, Any]:
@@ -79,21 +85,24 @@ def _members(body: bytes) -> Mapping[str, Any]:
 
 
 def _near(text: bytes) -> dict[str, Any]:
-    """The short members in a piece of JSON."""
+    """The short members in a piece of JSON; of those that stand there twice the last."""
     found: dict[str, Any] = {}
     for member in _MEMBER.finditer(text):
         start = member.start()
-        if text[max(0, start - _BEFORE_KEY) : start].rstrip()[-1:] in {b"{", b","}:
-            found[member.group(1).decode()] = json.loads(member.group(2))
+        if text[max(0, start - _BEFORE_KEY) : start].rstrip().endswith((b"{", b",")):
+            name, word, digits, constant = member.groups()
+            if word is not None:
+                found[name.decode()] = word.decode("utf-8", "replace")
+            else:
+                found[name.decode()] = int(digits) if digits else _CONSTANTS[constant]
     return found
 
 
 def _facts(members: Mapping[str, Any], request_bytes: int | None) -> Facts:
     stream = members.get("stream")
     limit: int | None = None
-    for name in _LIMITS:
-        if name in members and limit is None:
-            limit = _count(members[name])
+    if not _LIMIT_NAMES.isdisjoint(members):
+        limit = next(filter(None, (_count(members.get(name)) for name in _LIMITS)), None)
     choices = _count(members.get("n"))
     generation = members.get("generationConfig")  # Gemini's
     if generation is not None and isinstance(generation, Mapping):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from orphaned_inference import deadlines
 from orphaned_inference.bodies import Facts, facts_of
@@ -36,13 +36,25 @@ from orphaned_inference.scanning import Scanner
 
 REQUEST_ID = "x-request-id"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_UNTRACED = '"trace_id":null,"span_id":null'
 _STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 _ID_CHARS_MAX = 200
-SCANNED_PIECES = 64  # looked at in one go; nobody sends more than 64 KiB in one, so some MiB wait at most
+# Pieces of a body that are looked at in one go. The libraries read 64 KiB at most in one, so some MiB wait at most; the
+# pieces of a stream are events, some hundred bytes each.
+_PIECES, _STREAM_PIECES = 16, 128
 _FAILED_FROM = 400  # HTTP's first status that tells of an error
 _DIGITS_MAX = 9
 
 Header = Callable[[str], Optional[str]]
+# What is looked for among headers, as text or bytes -> as text.
+HEADERS: Mapping[Any, str] = {
+    key: name
+    for name in (
+        REQUEST_ID, "traceparent", "x-stainless-retry-count", "openai-project", "openai-organization",
+        "x-goog-user-project", "content-type", "content-encoding", "x-amzn-requestid",
+    )
+    for key in (name, name.encode())
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)  # a key of the cache of routes, by identity
@@ -54,12 +66,12 @@ class Watch:
     routes: Sequence[Route]
 
 
-class _Place(NamedTuple):
-    """What a URL says of its calls; `head` and `operation` are what of that every `started` line repeats."""
+@dataclass(frozen=True, eq=False)  # a key as well
+class _Place:
+    """What a URL says of its calls, and the service they are logged under."""
 
     route: RouteMatch
-    head: str
-    operation: str
+    service: str
 
 
 class _State:
@@ -80,8 +92,8 @@ class Call:
     """One attempt at an inference request. `adds_header`: the request came without an id and was given one."""
 
     __slots__ = (
-        "_began_at", "_response_id", "_scanned_bytes", "_scanner", "_watch", "adds_header", "call_id",
-        "facts", "request_id", "route", "status_code", "waiting",
+        "_began_at", "_response_id", "_scanned_bytes", "_scanner", "adds_header", "call_id",
+        "facts", "journal", "pieces_max", "request_id", "route", "status_code", "waiting",
     )  # fmt: skip
 
     def __init__(self, watch: Watch, route: RouteMatch, facts: Facts, request_id: str | None) -> None:
@@ -91,16 +103,13 @@ class Call:
         self.route = route
         self.facts = facts
         self.status_code: int | None = None
-        self._watch = watch
+        self.journal = watch.journal
         self._began_at = time.monotonic()
         self._response_id: str | None = None
         self._scanner: Scanner | None = None
         self._scanned_bytes = 0
+        self.pieces_max = _PIECES
         self.waiting: list[bytes] = []  # what has come since the last scan; a hook may add to it itself
-
-    def write(self, line: str) -> None:
-        """A line of this call's into the log."""
-        self._watch.journal.append(line)
 
     def drop(self) -> None:
         """It can be followed no further: an end that is made up might be an abort, so none is written."""
@@ -118,6 +127,7 @@ class Call:
         is_stream = bool(self.facts.stream or self.route.stream)
         if not is_stream:
             is_stream = (header("content-type") or "").partition(";")[0].strip().lower() in _STREAM_TYPES
+        self.pieces_max = _STREAM_PIECES if is_stream else _PIECES
         self._response_id = header("x-amzn-requestid") if self.route.provider == "aws.bedrock" else None
         encoding = header("content-encoding")
         self._scanner = Scanner(
@@ -135,7 +145,7 @@ class Call:
     def received(self, data: bytes) -> None:
         """Bytes of the body have come: they are kept until a scan is worth it."""
         self.waiting.append(data)
-        if len(self.waiting) >= SCANNED_PIECES:
+        if len(self.waiting) >= self.pieces_max:
             self.scan()
 
     @quietly
@@ -143,9 +153,13 @@ class Call:
         """Look at what has come since the last time."""
         waiting = self.waiting[:]
         del self.waiting[: len(waiting)]  # the list itself stays: a hook adds to it
-        self._scanned_bytes += sum(map(len, waiting))
-        if self._scanner is not None and self._scanner.is_readable and waiting:
-            self._scanner.feed(b"".join(waiting))
+        scanner = self._scanner
+        if scanner is None or not scanner.is_readable:
+            self._scanned_bytes += sum(map(len, waiting))
+        elif waiting:
+            data = b"".join(waiting)
+            self._scanned_bytes += len(data)
+            scanner.feed(data)
 
     @quietly
     def complete(self) -> None:
@@ -211,7 +225,7 @@ class Call:
         scanner = self._scanner
         tokens = scanner.output_tokens if scanner is not None else None
         response_id = (scanner.response_id if scanner is not None else None) or self._response_id
-        self.write(
+        self.journal.append(
             f'{{"event":"ended","call_id":"{self.call_id}","at":"{instant(time.time_ns())}",'
             f'"outcome":"{ending.outcome}","reason":{text_or_null(ending.reason)},'
             f'"status_code":{number_or_null(self.status_code)},"bytes_received":{self.bytes_received},'
@@ -225,7 +239,7 @@ def begin(method: str, url: str, header: Header, body: Any, *, retry_of: str | N
     watch = STATE.watch
     if watch is None or method.upper() != "POST":
         return None
-    place = _place(url, watch)
+    place = _place(url.partition("?")[0] if "alt=sse" not in url else url, watch)
     if place is None:
         return None
     request_id, outer = header(REQUEST_ID), SENDING.get()
@@ -290,30 +304,31 @@ def program_name() -> str:
     return os.path.splitext(script)[0] or "python"
 
 
-def _place(url: str, watch: Watch) -> _Place | None:
-    return _matched(url.partition("?")[0] if "alt=sse" not in url else url, watch)
-
-
 @functools.lru_cache(maxsize=1024)
-def _matched(url: str, watch: Watch) -> _Place | None:
+def _place(url: str, watch: Watch) -> _Place | None:
     route = match(url, watch.routes)
-    if route is None:
-        return None
-    service = text_or_null(route.service or watch.service or program_name())
-    head = f'"service":{service},"provider":{text_or_null(route.provider)}'
-    return _Place(route, head, f'"operation":{text_or_null(route.operation)}')
+    return _Place(route, route.service or watch.service or program_name()) if route is not None else None
+
+
+@functools.lru_cache(maxsize=256)
+def _target(place: _Place, account: str | None, model: str | None, is_stream: bool) -> str:  # noqa: FBT001 - a key
+    """The part of a `started` line that many calls have in common."""
+    route = place.route
+    return (
+        f'"service":{text_or_null(place.service)},"provider":{text_or_null(route.provider)},'
+        f'"account":{text_or_null(route.account or account)},"model":{text_or_null(route.model or model)},'
+        f'"operation":{text_or_null(route.operation)},"stream":{"true" if route.stream or is_stream else "false"}'
+    )
 
 
 def _write_started(place: _Place, call: Call, header: Header, retry_of: str | None) -> None:
-    route, facts = place.route, call.facts
-    account, model = route.account or _account(header), route.model or facts.model
-    trace_id, span_id = trace_of(header)
+    facts = call.facts
+    account = header("openai-project") or header("openai-organization") or header("x-goog-user-project")
     line = (
-        f'{{"event":"started","call_id":"{call.call_id}","at":"{instant(time.time_ns())}",{place.head},'
-        f'"account":{text_or_null(account)},"model":{text_or_null(model)},{place.operation},'
-        f'"stream":{"true" if route.stream or facts.stream else "false"},'
-        f'"request_id":{text_or_null(call.request_id[:_ID_CHARS_MAX])},"trace_id":{text_or_null(trace_id)},'
-        f'"span_id":{text_or_null(span_id)},"retry_of":{text_or_null(retry_of)},"process":{text_or_null(process_name())}'
+        f'{{"event":"started","call_id":"{call.call_id}","at":"{instant(time.time_ns())}",'
+        f"{_target(place, account, facts.model, bool(facts.stream))},"
+        f'"request_id":{text_or_null(call.request_id[:_ID_CHARS_MAX])},{_traced(header("traceparent"))},'
+        f'"retry_of":{text_or_null(retry_of)},"process":{text_or_null(process_name())}'
     )
     if facts.max_output_tokens is not None:
         line += f',"max_output_tokens":{facts.max_output_tokens}'
@@ -322,33 +337,20 @@ def _write_started(place: _Place, call: Call, header: Header, retry_of: str | No
     retries = header("x-stainless-retry-count")
     if retries and retries.isascii() and retries.isdigit() and len(retries) <= _DIGITS_MAX:
         line += f',"retry_count":{int(retries)}'
-    call.write(line + "}")
+    call.journal.append(line + "}")
 
 
-def trace_of(header: Header) -> tuple[str | None, str | None]:
+def _traced(told: str | None) -> str:
     """Trace and span of W3C's header, if there is one."""
-    told = header("traceparent")
     found = _TRACEPARENT.fullmatch(told) if told else None
-    return (found.group(1), found.group(2)) if found else (None, None)
-
-
-def _account(header: Header) -> str | None:
-    return header("openai-project") or header("openai-organization") or header("x-goog-user-project")
+    return '"trace_id":"{}","span_id":"{}"'.format(*found.groups()) if found else _UNTRACED
 
 
 def header_of(pairs: Iterable[tuple[Any, Any]]) -> Header:
-    """Looks into headers by small letters. In: their names and values, as text or bytes."""
-    return header_in({name.lower(): value for name, value in pairs})
-
-
-def header_in(found: Mapping[Any, Any]) -> Header:
-    """The same for names in small letters."""
-    in_bytes = isinstance(next(iter(found), None), bytes)
-
-    def header(name: str) -> str | None:
-        value = found.get(name.encode() if in_bytes else name)
-        if value is None or isinstance(value, str):
-            return value
-        return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-    return header
+    """Looks up those headers that are asked for here. In: names and values, as text or bytes."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        known = HEADERS.get(name.lower())
+        if known is not None:
+            found[known] = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return found.get

@@ -9,21 +9,25 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Iterator
 from itertools import filterfalse, islice
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
 from orphaned_inference.calls import (
+    HEADERS,
     REQUEST_ID,
-    SCANNED_PIECES,
     SENDING,
     Call,
     Header,
     begin,
-    header_in,
     header_of,
     restore,
 )
 from orphaned_inference.quiet import quietly
+
+_ID = REQUEST_ID.encode()
+_LISTED = 3  # of a header: its name as it was given and in small letters, its value
+_NAME_AND_VALUE = itemgetter(1, 2)
 
 
 def hook(module: ModuleType) -> None:
@@ -82,10 +86,12 @@ def _hook_async(client: Any, stream: Any) -> None:
 def _begin(request: Any) -> Call | None:
     if request.method != "POST":
         return None
-    call = begin(request.method, str(request.url), _header(request.headers), getattr(request, "_content", None))
+    headers = request.headers
+    header = _header(headers)
+    call = begin(request.method, str(request.url), header, getattr(request, "_content", None))
     if call is not None and call.adds_header:
         try:
-            request.headers[REQUEST_ID] = call.request_id
+            _add_id(headers, header, call.request_id)
         except Exception:
             call.drop()
             raise
@@ -106,9 +112,19 @@ def _answered(call: Call, response: Any, stream: Any) -> bool:
 def _header(headers: Any) -> Header:
     """Looks into them. The list inside has its names in small letters already: the public ways cost thrice as much."""
     try:
-        return header_in({name: value for _, name, value in headers._list})  # noqa: SLF001
-    except (AttributeError, TypeError, ValueError):
+        found = dict(map(_NAME_AND_VALUE, headers._list))  # noqa: SLF001
+        return {HEADERS[name]: found[name].decode("latin-1") for name in found.keys() & HEADERS.keys()}.get
+    except (AttributeError, LookupError, TypeError, ValueError):
         return header_of(headers.raw)
+
+
+def _add_id(headers: Any, header: Header, request_id: str) -> None:
+    """Give them the id. Where they have none, and not an empty one either, it goes into their list right away."""
+    listed = getattr(headers, "_list", None)
+    if listed and len(listed[0]) == _LISTED and header(REQUEST_ID) is None:
+        listed.append((_ID, _ID, request_id.encode()))
+    else:
+        headers[REQUEST_ID] = request_id
 
 
 class _Watched:
@@ -118,8 +134,11 @@ class _Watched:
         self._inner, self._call = inner, call
 
     def __del__(self) -> None:
-        if "_call" in vars(self):
-            self._call.closed()
+        try:
+            call = self._call
+        except AttributeError:  # it was made and not filled
+            return
+        call.closed()
 
     def __getattr__(self, name: str) -> Any:
         if name in {"_inner", "_call"}:  # of one that was made and not filled
@@ -137,7 +156,7 @@ def _sync_stream(base: Any) -> Any:
                 chunks = iter(self._inner)
                 while True:
                     # For each event of a stream next to nothing is done, and that in C: `note` gives None, so all pass.
-                    yield from filterfalse(note, islice(chunks, SCANNED_PIECES))
+                    yield from filterfalse(note, islice(chunks, call.pieces_max))
                     for chunk in chunks:
                         call.scan()
                         note(chunk)
@@ -164,11 +183,11 @@ def _async_stream(base: Any) -> Any:
         """Passes everything on, and tells the call of it."""
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            call, waiting = self._call, self._call.waiting
+            call, waiting, pieces_max = self._call, self._call.waiting, self._call.pieces_max
             try:
                 async for chunk in self._inner:
                     waiting.append(chunk)
-                    if len(waiting) >= SCANNED_PIECES:
+                    if len(waiting) >= pieces_max:
                         call.scan()
                     yield chunk
                 call.complete()

@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.02
 _encoded = json.JSONEncoder(separators=(",", ":")).encode
 _quoted = json.encoder.encode_basestring_ascii
 
-Identity = tuple[int, int]  # device and inode
+Identity = tuple[int, int]  # inode and device, as a stat has them in its places 1 and 2
 
 
 class _File(NamedTuple):
@@ -40,7 +40,7 @@ def text_or_null(value: str | None) -> str:
 
 def number_or_null(value: int | None) -> str:
     """A whole number as JSON."""
-    return "null" if value is None else int.__repr__(value)
+    return "null" if value is None else f"{int(value)}"
 
 
 def instant(time_ns: int) -> str:
@@ -80,9 +80,7 @@ class Journal:
 
     def append(self, text: str) -> None:
         """Append one line, JSON already. OSError where that cannot be done."""
-        line = (text + "\n").encode()
-        if self._torn:
-            line = b"\n" + line
+        line = (f"\n{text}\n" if self._torn else f"{text}\n").encode()
         descriptor = self._standing()
         written = os.write(descriptor, line) if descriptor is not None else self._write_anew(line)
         self._torn = 0 < written < len(line)
@@ -93,12 +91,17 @@ class Journal:
         The host may have closed all descriptors (a daemon does) and got our number again for a file of its own;
         and the log may have been rotated. Both show in device and inode.
         """
-        if self.path == STANDARD_OUTPUT:
-            return _STDOUT
         file = self._file
-        if file is None or not _is_of(file.descriptor, file.identity) or not self._is_in_place(file):
+        if file is None:
+            return _STDOUT if self.path == STANDARD_OUTPUT else None
+        descriptor, identity = file
+        if not _is_of(descriptor, identity):
             return None
-        return file.descriptor
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_SECONDS:  # a file that was moved goes on being written to until then
+            return descriptor
+        self._looked_at = now
+        return descriptor if _is_of(self.path, identity) else None
 
     def _write_anew(self, line: bytes) -> int:
         """Open the file for this line, and keep it open for the next ones unless a thread is just doing that."""
@@ -122,8 +125,7 @@ class Journal:
         Where the log was rotated its old number names the new file: it is never free, for another thread may be about
         to write to it and the host may be opening a file of its own.
         """
-        old, found = self._file, os.fstat(descriptor)
-        identity = (found.st_dev, found.st_ino)
+        old, identity = self._file, os.fstat(descriptor)[1:3]
         if old is None or not _is_of(old.descriptor, old.identity):
             self._file = _File(descriptor, identity)
             return True
@@ -131,14 +133,6 @@ class Journal:
             os.dup2(descriptor, old.descriptor, inheritable=False)
             self._file = _File(old.descriptor, identity)
         return False
-
-    def _is_in_place(self, file: _File) -> bool:
-        """Whether the open file still stands at its path; looked up again after a moment only."""
-        now = time.monotonic()
-        if now - self._looked_at < _LOOK_SECONDS:
-            return True
-        self._looked_at = now
-        return _is_of(self.path, file.identity)
 
     def _open(self) -> int:
         try:
@@ -151,7 +145,6 @@ class Journal:
 def _is_of(file: int | str, identity: Identity) -> bool:
     """Whether this descriptor or path is of that file."""
     try:
-        found = os.stat(file)
+        return os.stat(file)[1:3] == identity
     except OSError:
         return False
-    return found.st_ino == identity[1] and found.st_dev == identity[0]

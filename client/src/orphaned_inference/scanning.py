@@ -17,8 +17,10 @@ _REST_BYTES_MAX = 128 << 10
 _HEAD_BYTES = 8 << 10
 _GZIP_OR_ZLIB = 47  # zlib's word for: look at the header which of the two it is
 
-_GOOGLE_ID = re.compile(rb'"responseId"\s*:\s*"([^"\\]{1,200})"')
-_OTHER_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,200})"')
+_IDS = {  # by whether it is Google's: the key, and all of it
+    True: (b'"responseId"', re.compile(rb'"responseId"\s*:\s*"([^"\\]{1,200})"')),
+    False: (b'"id"', re.compile(rb'"id"\s*:\s*"([^"\\]{1,200})"')),
+}
 _GOOGLE_TOKENS = re.compile(rb'"candidatesTokenCount"\s*:\s*(\d{1,12})')
 _TOKENS = re.compile(rb'"(?:completion_tokens|output_tokens)"\s*:\s*(\d{1,12})')
 _THOUGHT_TOKENS = re.compile(rb'"reasoning_tokens"\s*:\s*(\d{1,12})')
@@ -38,8 +40,10 @@ _USUAL = b'"delta":{"content":"'
 # comes. Looking everywhere for each costs more than all the rest.
 _FIRST_BYTES = 2 << 10
 _TAIL_BYTES = 4 << 10
+_USAGE_BYTES = 1 << 10
 _TOKEN_WORDS = {True: b"candidatesTokenCount", False: b'_tokens"'}  # by whether it is Google's
 _LAST_WORDS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete")
+_CHOICES = b'"choices"'  # in OpenAI's other streams; what tells the kind of any other stands before such a word
 _RESPONSE = b"response."
 _RESPONSE_PIECE = b'"response.output_text.delta"'
 _ANTHROPIC_START = b"message_start"  # carries a placeholder for the count, not a count
@@ -122,13 +126,13 @@ class Scanner:
 
     def _scan(self, text: bytes) -> None:
         if self.response_id is None and self._seen_bytes < _HEAD_BYTES:
-            found = (_GOOGLE_ID if self.is_google else _OTHER_ID).search(text)
-            self.response_id = found.group(1).decode("utf-8", "replace") if found else None
+            self.response_id = _id_in(text, is_google=self.is_google)
         if not self.is_stream:
             self._count(text)
             return
         if self._seen_bytes < _FIRST_BYTES:
-            first = text[:_FIRST_BYTES]
+            choices_at = text.find(_CHOICES, 0, _FIRST_BYTES)
+            first = text[: choices_at if choices_at >= 0 else _FIRST_BYTES]
             self._is_response = self._is_response or _RESPONSE in first
             self._is_token_a_piece = self._is_token_a_piece and _ANTHROPIC_START not in first
         self._seen_bytes += len(text)
@@ -143,14 +147,29 @@ class Scanner:
             self._pieces += text.count(_RESPONSE_PIECE) if self._is_response else 0
 
     def _count(self, text: bytes) -> None:
-        """The last count that the provider gives."""
-        if _TOKEN_WORDS[self.is_google] not in text:
-            return
-        for line in text.splitlines() if self.is_stream else [text]:
-            found = (_GOOGLE_TOKENS if self.is_google else _TOKENS).findall(line)
-            if found and not (self.is_stream and _ANTHROPIC_START in line):
-                thought = _THOUGHT_TOKENS.search(line) if not self.is_google else None
-                self._counted = max(0, int(found[-1]) - (int(thought.group(1)) if thought else 0))
+        """The last count that the provider gives: lines are looked at from the last one on."""
+        word = _TOKEN_WORDS[self.is_google]
+        at = text.rfind(word)
+        while at >= 0:
+            start, end = _line_around(text, at) if self.is_stream else (0, len(text))
+            tokens = self._tokens_in(text[start:end], at - start)
+            if tokens is not None:
+                self._counted = tokens
+                return
+            at = text.rfind(word, 0, start)
+
+    def _tokens_in(self, line: bytes, at: int) -> int | None:
+        """The count in a line with such a word, the last one at `at`: mostly it stands near, among other counts."""
+        if self.is_stream and _ANTHROPIC_START in line:
+            return None
+        pattern, near = _GOOGLE_TOKENS if self.is_google else _TOKENS, max(0, at - _USAGE_BYTES)
+        found = pattern.findall(line, near)
+        if not found:
+            near, found = 0, pattern.findall(line)
+        if not found:
+            return None
+        thought = _THOUGHT_TOKENS.search(line, near) if not self.is_google else None
+        return max(0, int(found[-1]) - (int(thought.group(1)) if thought else 0))
 
     def _look_at_tail(self, tail: bytes) -> None:
         """What is said once: the count, the end, an error. With several answers each has an end anywhere."""
@@ -159,6 +178,20 @@ class Scanner:
             self._finished += _finishes(tail, is_google=self.is_google) if self.choices == 1 else 0
             self.whole = self._finished >= self.choices or (not self.is_google and _has_last_event(tail))
         self.failed = self.failed or (b"error" in tail and _ERROR.search(tail) is not None)
+
+
+def _line_around(text: bytes, at: int) -> tuple[int, int]:
+    """Where the line that has this place begins and ends."""
+    end = text.find(b"\n", at)
+    return text.rfind(b"\n", 0, at) + 1, end if end >= 0 else len(text)
+
+
+def _id_in(text: bytes, *, is_google: bool) -> str | None:
+    """The answer's id: the first one there is."""
+    key, pattern = _IDS[is_google]
+    at = text.find(key)
+    found = pattern.search(text, at) if at >= 0 else None
+    return found.group(1).decode("utf-8", "replace") if found else None
 
 
 # Plain letters are found ten times as quickly as a pattern, so patterns are asked only where letters leave it open.

@@ -43,7 +43,7 @@ def watch(
     own = tuple(_routes(routes)) + tuple(_routes(_routes_of_environment()))
     path = os.fspath(log) if log is not None else os.environ.get(LOG) or DEFAULT_LOG
     STATE.watch = Watch(Journal(path), service or os.environ.get(SERVICE) or None, own)
-    calls._matched.cache_clear()  # noqa: SLF001 - routes may have changed
+    calls._place.cache_clear()  # noqa: SLF001 - routes may have changed
     if not STATE.is_hooked:
         STATE.is_hooked = True
         watch_leaving()
