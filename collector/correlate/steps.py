@@ -141,13 +141,14 @@ def _scored(edges: Mapping[str, Any]) -> pa.Table:
         from collector.correlate.probable import score
 
         scored = score(edges)
-        terms = (
-            scored.start, scored.end, scored.size, scored.kind, scored.weight, scored.probability, scored.end_shift,
-        )  # fmt: skip
-        found = dict(zip(_TERMS, map(dialect.column, terms), strict=True)) | {"chosen": pa.array(scored.chosen.tolist())}
+        found = {
+            "start_term": scored.start, "end_term": scored.end, "size_term": scored.size, "kind_term": scored.kind,
+            "weight": scored.weight, "probability": scored.probability, "chosen": scored.chosen,
+            "end_shift": scored.end_shift,
+        }  # fmt: skip
     else:
         found = {name: pa.array([], pa.float64()) for name in _TERMS} | {"chosen": pa.array([], pa.bool_())}
-    numbers = {name: dialect.column(edges[name]) for name in ("attempt_no", "completion_no")}
+    numbers = {name: pa.array(edges[name], pa.int64()) for name in ("attempt_no", "completion_no")}
     return pa.table({**numbers, **found})
 
 

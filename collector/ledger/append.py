@@ -250,14 +250,14 @@ def _lines(held: Sequence[Delivery]) -> pa.Table:
 
 def with_file(lines: pa.Table, file_id: int) -> pa.Table:
     """`lines` (line_no, line) with the file that they stand in, chunk by chunk."""
-    ids = [dialect.column(np.full(len(chunk), file_id)) for chunk in lines["line"].chunks]
+    ids = [pa.array(np.full(len(chunk), file_id)) for chunk in lines["line"].chunks]
     return lines.add_column(0, "file_id", pa.chunked_array(ids, pa.int64()))
 
 
 def _paths(held: Sequence[Delivery]) -> pa.Table:
     """Which file is which, for the places of problems."""
     known = {delivery.file_id: delivery.path for delivery in held}
-    return pa.table({"file_id": pa.array([*known], pa.int64()), "path": pa.array([*known.values()], pa.string())})
+    return pa.table({"file_id": pa.array(known.keys(), pa.int64()), "path": pa.array(known.values(), pa.string())})
 
 
 def _note(connection: duckdb.DuckDBPyConnection, problem: Problem, bound: Mapping[str, Any]) -> None:

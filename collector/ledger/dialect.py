@@ -114,12 +114,6 @@ def _whole(column: pa.Array) -> list[Any]:
     return found
 
 
-def column(values: Any) -> pa.Array:
-    """An Arrow column over the memory of a numpy array of numbers; pa.array would import pandas to look at it."""
-    held = values if values.flags.c_contiguous else values.copy()
-    return pa.Array.from_buffers(pa.from_numpy_dtype(held.dtype), len(held), [None, pa.py_buffer(held)])
-
-
 def bind(connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values`, and the columns of the one row that an SQL file selects, by their names.
 

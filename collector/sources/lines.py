@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.ledger import dialect
 from collector.problems import EXCERPT_CHARS_MAX, Problem, excerpt
 
 LINES = pa.schema([("line_no", pa.int64()), ("line", pa.string())])
@@ -134,7 +133,7 @@ class LineCutter:
         bounds = np.empty(count + 1, np.int32)
         bounds[0], bounds[1:] = start, ends
         first_no = self.line_no if self.midline else self.line_no + 1
-        numbers = dialect.column(np.arange(first_no, first_no + count))
+        numbers = pa.array(np.arange(first_no, first_no + count))
         texts = pa.StringArray.from_buffers(count, pa.py_buffer(bounds), buffer)
         blank, wrong = self._blank(octets, bounds), self._wrong(octets, bounds, texts)
         for index in sorted(wrong):
@@ -144,7 +143,7 @@ class LineCutter:
         dropped = blank.copy()
         dropped[list(wrong)] = True
         batch = pa.record_batch([numbers, texts], schema=LINES)
-        self.batches.append(batch.filter(pa.array((~dropped).tolist())) if dropped.any() else batch)
+        self.batches.append(batch.filter(pa.array(~dropped)) if dropped.any() else batch)
         closes_line = int(self.midline and blank[0])  # only the newline of a line that was taken before
         self.blank += int(np.count_nonzero(blank)) - closes_line
         self._advance(int(ends[-1]) - start, first_no + count - 1, count - closes_line)
