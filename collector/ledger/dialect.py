@@ -87,7 +87,7 @@ def run(
 
 def records(
     connection: duckdb.DuckDBPyConnection, package: str, name: str, values: Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
+) -> list[Mapping[str, Any]]:
     """The rows of one SQL file, by column name."""
     cursor = execute(connection, sql(package, name), values)
     names = [column[0] for column in cursor.description or ()]
