@@ -335,8 +335,8 @@ def test_thinking_beyond_output_is_a_problem(tmp_path: Path) -> None:
 # Any bytes --------------------------------------------------------------------------------------------------
 
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("-"), st.just([]),
-    st.just({}), st.sampled_from([2**63, -(2**63), 10**18, 10**15, 1e22, "1e18", "9e9", "0x1", "1_0", "now"]),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("-"), st.builds(list),
+    st.builds(dict), st.sampled_from([2**63, -(2**63), 10**18, 10**15, 1e22, "1e18", "9e9", "0x1", "1_0", "now"]),
 )  # fmt: skip
 PATHS = {
     source: sorted(

@@ -20,8 +20,11 @@ _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pi
 _PAUSE_S = 0.1
 # Half of the engine's default. Every insert leaves groups that are not full, and the next checkpoint writes their
 # neighbours again to fill them: the smaller the groups, the less is written twice, and the finer are the bounds by
-# which a query leaves groups unread. But every checkpoint also goes through what is known of each group.
+# which a query leaves groups unread. But what a query looks at first are the bounds of every group.
 _ROW_GROUP_SIZE = 61_440
+# Of the oldest release that can read it. Before it, every checkpoint read and wrote again what is known of every column
+# of every group, and texts that repeat took twice the room.
+_STORAGE_VERSION = "v1.4.0"
 
 
 @contextmanager
@@ -60,11 +63,11 @@ def _connect(path: Path, wait_s: float, sleep: Callable[[float], None]) -> duckd
 
 
 def _attached(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection whose default catalogue is the file at `path`; the option can only be given on attaching."""
+    """A connection whose default catalogue is the file at `path`; these options can only be given on attaching."""
     connection = duckdb.connect()
     try:
-        values = {"path": str(path), "rows": _ROW_GROUP_SIZE}
-        dialect.execute(connection, "ATTACH $path AS ledger (ROW_GROUP_SIZE $rows)", values)
+        values = {"path": str(path), "rows": _ROW_GROUP_SIZE, "version": _STORAGE_VERSION}
+        dialect.execute(connection, "ATTACH $path AS ledger (ROW_GROUP_SIZE $rows, STORAGE_VERSION $version)", values)
         connection.execute("USE ledger")
     except BaseException:
         connection.close()
