@@ -7,7 +7,7 @@ import pytest
 
 from collector.pipeline import latest
 from collector.records import LedgerSummary, WindowSpend
-from tests.helpers import settled
+from tests.helpers import Desk, settled
 from tests.helpers import verdicts as current_verdicts
 from tests.world import WorldSpec, build
 
@@ -45,6 +45,17 @@ def test_the_loss_by_cause_and_by_evidence_is_the_loss(rough: LedgerSummary, fam
     lost = {(one.window, one.currency): one.best_nano for one in rough.windows}
     assert {key: sums[key] for key in lost} == lost
     assert {currency for _, currency in lost} == {"USD", "EUR"}
+
+
+@pytest.mark.parametrize(("days", "found"), [(29, {0, 1000 * 2500}), (31, {0}), (33, set())])
+def test_a_cause_ends_at_zero(tmp_path: Path, days: int, found: set[int]) -> None:
+    """What has left the longest window stands at 0 for two days more, so that a line falls before it ends."""
+    desk = Desk(tmp_path)
+    desk.started("c", 10)
+    desk.ended("c", 10 + 5 / 60, output_tokens_received=1000)
+    desk.completion("c", 10 + 10 / 60, seconds=10)
+    families = desk.run(days * 24 * 60).ledger.families
+    assert {int(one.value) for one in families["window_lost_spend"]} == found
 
 
 def test_aborts_by_evidence_are_those_of_the_status(rough: LedgerSummary) -> None:

@@ -1,10 +1,11 @@
--- One row per window, cause (as the metrics may name it), evidence, basis and currency: the best lost part; 0 where only a longer window has one.
+-- One row per window, cause (as the metrics may name it), evidence, basis and currency: the best lost part; 0 where only a longer time has one.
 CREATE OR REPLACE TEMP TABLE window_loss AS
 WITH
--- The windows lie within each other, and all end now: each abort is added up in the shortest that holds it.
+-- The windows lie within each other, and all end now: each abort is added up in the shortest that holds it. A cause that
+-- has just left the longest is kept for a while, so that it ends at 0.
 shell AS (
     SELECT from_us, lag(from_us, 1, $now_us) OVER (ORDER BY from_us DESC) AS to_us
-    FROM (SELECT DISTINCT unnest($froms_us) AS from_us)
+    FROM (SELECT unnest($froms_us) AS from_us UNION SELECT $oldest_us)
 ),
 loss AS (
     SELECT
