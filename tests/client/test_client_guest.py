@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gzip
 import json
+import os
 import pickle
 import signal
 import sys
@@ -139,6 +140,11 @@ class Broken:
         raise RuntimeError(name)
 
 
+def open_below(folder: Path) -> int:
+    """How many files of `folder` this process holds open; what else it holds is the test runner's."""
+    return sum(os.path.realpath(one).startswith(str(folder)) for one in HELD.iterdir())
+
+
 def test_watch_again_and_again(tmp_path: Path, log: Path) -> None:
     """A watch that is switched to another log, and waits without a watch, leave no file open."""
 
@@ -148,7 +154,7 @@ def test_watch_again_and_again(tmp_path: Path, log: Path) -> None:
             call = calls.begin("POST", "http://x" + ways.CHAT, {}.get, None)
             assert call is not None
             call.complete()
-        return len(list(HELD.iterdir()))
+        return open_below(tmp_path)
 
     assert held_after_calls(1) == held_after_calls(9)
 
@@ -156,12 +162,11 @@ def test_watch_again_and_again(tmp_path: Path, log: Path) -> None:
 def test_wait_without_a_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log that the environment names is opened for each line, and closed."""
     monkeypatch.setenv("ORPHANED_INFERENCE_LOG", str(tmp_path / "log"))
-    before = len(list(HELD.iterdir()))
     for _ in range(5):
         with cancel_on_abort("operations/1", cancel=lambda _: None):
             pass
     assert len(lines(tmp_path / "log")) == 10
-    assert len(list(HELD.iterdir())) == before
+    assert open_below(tmp_path) == 0
 
 
 FORKS_IN_A_WAIT = """
