@@ -24,12 +24,10 @@ old_start AS (
 ),
 new_start AS (
     SELECT c.* FROM client_call AS c
+    SEMI JOIN (
+        SELECT source, call_id FROM bad_end UNION ALL SELECT source, call_id FROM overdue_call WHERE NOT wrote_on
+    ) AS b ON b.call_id = c.call_id AND b.source = c.source
     WHERE c.batch_id > $from_batch AND c.event = 'started'
-        AND (c.source, c.call_id) IN (
-            SELECT (source, call_id) FROM bad_end
-            UNION ALL
-            SELECT (source, call_id) FROM overdue_call WHERE NOT wrote_on
-        )
 ),
 start AS (SELECT * FROM old_start UNION ALL SELECT * FROM new_start),
 told AS (
