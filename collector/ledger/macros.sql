@@ -2,11 +2,15 @@
 
 -- Text as a whole number (counts above 10^12 are refused: no log has them, and sums must not overflow), NULL where it is none; a fraction of zero is allowed ("812.0", as Struct numbers print).
 CREATE OR REPLACE TEMP MACRO whole(x) AS TRY_CAST(x AS BIGINT);
-CREATE OR REPLACE TEMP MACRO is_no_count(x) AS
+-- Whether text is there and no whole number; `n` is whole(x), for who has it at hand: a cast is dear.
+CREATE OR REPLACE TEMP MACRO counts_nothing(x, n) AS
     x IS NOT NULL AND (
-        TRY_CAST(x AS BIGINT) IS NULL OR TRY_CAST(x AS BIGINT) NOT BETWEEN 0 AND 1000000000000
-        OR (contains(x, '.') AND TRY_CAST(x AS DOUBLE) <> TRY_CAST(x AS BIGINT))
+        n IS NULL OR n NOT BETWEEN 0 AND 1000000000000 OR (contains(x, '.') AND TRY_CAST(x AS DOUBLE) <> n)
     );
+CREATE OR REPLACE TEMP MACRO is_no_count(x) AS counts_nothing(x, whole(x));
+
+-- Whether what was asked for as text is a JSON object or list.
+CREATE OR REPLACE TEMP MACRO is_no_text(x) AS ascii(x) IN (ascii('{'), ascii('['));
 
 -- Text as microseconds since 1970, NULL where it is no instant between 2000 and 2100. The look at the text comes
 -- first: it is cheap, and it keeps 'infinity' and the years that no log has away from the cast.

@@ -8,7 +8,18 @@ WITH field AS (
     FROM client_line
 ),
 typed AS (
-    SELECT file_id, line_no, v, instant_us(v.at) AS at_us FROM field
+    SELECT
+        file_id,
+        line_no,
+        v,
+        instant_us(v.at) AS at_us,
+        whole(v.input_tokens) AS input_tokens,
+        whole(v.max_output_tokens) AS max_output_tokens,
+        whole(v.request_bytes) AS request_bytes,
+        whole(v.status_code) AS status_code,
+        whole(v.bytes_received) AS bytes_received,
+        whole(v.output_tokens_received) AS output_tokens_received
+    FROM field
 )
 SELECT
     getvariable('source')::VARCHAR AS source,
@@ -30,14 +41,14 @@ SELECT
     v.response_id AS response_id,
     v.retry_of AS retry_of,
     v.process AS process,
-    whole(v.input_tokens) AS input_tokens,
-    whole(v.max_output_tokens) AS max_output_tokens,
-    whole(v.request_bytes) AS request_bytes,
+    input_tokens,
+    max_output_tokens,
+    request_bytes,
     v.outcome AS outcome,
     CASE WHEN v.outcome = 'aborted' THEN coalesce(v.reason, 'disconnect') ELSE v.reason END AS reason,
-    whole(v.status_code) AS status_code,
-    whole(v.bytes_received) AS bytes_received,
-    whole(v.output_tokens_received) AS output_tokens_received,
+    status_code,
+    bytes_received,
+    output_tokens_received,
     NULL::BIGINT AS first_byte_at_us,
     NULL::BIGINT AS upstream_bytes,
     whole(v.retry_count) AS retry_count,
@@ -52,18 +63,19 @@ SELECT
         WHEN v.call_id IS NULL OR v.call_id = '' THEN 'no "call_id"'
         WHEN v.at IS NULL THEN 'no "at"'
         WHEN at_us IS NULL THEN '"at" is no instant of RFC 3339 between 2000 and 2100'
-        WHEN v.call_id[1] IN ('{', '[') THEN '"call_id" is no text'
-        WHEN v.model[1] IN ('{', '[') OR v.provider[1] IN ('{', '[') THEN '"model" or "provider" is no text'
+        WHEN is_no_text(v.call_id) THEN '"call_id" is no text'
+        WHEN is_no_text(v.model) OR is_no_text(v.provider) THEN '"model" or "provider" is no text'
         WHEN v.stream IS NOT NULL AND v.stream NOT IN ('true', 'false') THEN '"stream" is neither true nor false'
         WHEN v.event = 'ended' AND coalesce(v.outcome, '') NOT IN ('delivered', 'aborted', 'failed')
         THEN '"outcome" is none of delivered, aborted, failed'
         WHEN v.event = 'ended' AND v.outcome = 'aborted' AND v.reason IS NOT NULL
             AND v.reason NOT IN ('interrupt', 'cancelled', 'timeout', 'disconnect', 'error')
         THEN '"reason" is none of interrupt, cancelled, timeout, disconnect, error'
-        WHEN is_no_count(v.output_tokens_received) THEN '"output_tokens_received" is no count'
-        WHEN is_no_count(v.bytes_received) THEN '"bytes_received" is no count'
-        WHEN is_no_count(v.status_code) THEN '"status_code" is no count'
-        WHEN is_no_count(v.input_tokens) OR is_no_count(v.max_output_tokens) OR is_no_count(v.request_bytes)
+        WHEN counts_nothing(v.output_tokens_received, output_tokens_received) THEN '"output_tokens_received" is no count'
+        WHEN counts_nothing(v.bytes_received, bytes_received) THEN '"bytes_received" is no count'
+        WHEN counts_nothing(v.status_code, status_code) THEN '"status_code" is no count'
+        WHEN counts_nothing(v.input_tokens, input_tokens) OR counts_nothing(v.max_output_tokens, max_output_tokens)
+            OR counts_nothing(v.request_bytes, request_bytes)
         THEN '"input_tokens", "max_output_tokens" or "request_bytes" is no count'
     END AS fate
 FROM typed;

@@ -56,8 +56,8 @@ SELECT
         WHEN v.job_id IS NULL OR v.job_id = '' THEN 'no "job_id"'
         WHEN v.at IS NULL THEN 'no "at"'
         WHEN at_us IS NULL THEN '"at" is no instant of RFC 3339 between 2000 and 2100'
-        WHEN v.job_id[1] IN ('{', '[') OR v.call_id[1] IN ('{', '[') THEN '"job_id" or "call_id" is no text'
-        WHEN v.model[1] IN ('{', '[') OR v.provider[1] IN ('{', '[') THEN '"model" or "provider" is no text'
+        WHEN is_no_text(v.job_id) OR is_no_text(v.call_id) THEN '"job_id" or "call_id" is no text'
+        WHEN is_no_text(v.model) OR is_no_text(v.provider) THEN '"model" or "provider" is no text'
         WHEN event = 'wait_ended' AND coalesce(v.outcome, '') NOT IN ('delivered', 'aborted', 'failed')
         THEN '"outcome" is none of delivered, aborted, failed'
         WHEN event = 'wait_ended' AND v.outcome = 'aborted' AND v.reason IS NOT NULL

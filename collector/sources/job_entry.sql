@@ -94,7 +94,7 @@ SELECT
         WHEN logged_at IS NULL OR logged_at_us IS NULL THEN 'the time of the entry is no instant of RFC 3339 between 2000 and 2100'
         WHEN ended_at IS NOT NULL AND ended_at_us IS NULL THEN 'the time of the end is no instant'
         WHEN created_at IS NOT NULL AND created_at_us IS NULL THEN 'the time of the beginning is no instant'
-        WHEN model[1] IN ('{', '[') THEN 'the model is no text'
+        WHEN is_no_text(model) THEN 'the model is no text'
         WHEN is_no_count(input_tokens) OR is_no_count(cached_input_tokens) OR is_no_count(output_tokens)
             OR is_no_count(thinking_tokens) OR is_no_count(images)
         THEN 'the usage is no count'
