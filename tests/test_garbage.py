@@ -179,19 +179,37 @@ def test_keys_told_twice_have_one_fate(desk: Desk) -> None:
 
 @pytest.mark.parametrize("order", ["aba", "baa", "aab", "aa", "abab"])
 @pytest.mark.parametrize("runs", [1, 2], ids=["together", "apart"])
-def test_first_reading_stands(tmp_path: Path, order: str, runs: int) -> None:
+@pytest.mark.parametrize("known", [0, 1], ids=["its first repetition", "known to repeat itself"])
+def test_first_reading_stands(tmp_path: Path, order: str, runs: int, known: int) -> None:
     """Lines of one key, some the same to the letter: the first is the record, the others repeat or contradict it."""
     desk = Desk(tmp_path)
+    for _ in range(known):
+        desk.put(FILES["app"], started(2), started(2))
+        desk.run(READ_MIN - 1)
     told = {"a": started(1, model="m-a"), "b": started(1, model="m-b")}
     parts = [order] if runs == 1 else [order[:1], order[1:]]
     for minute, part in enumerate(parts):
         desk.put(FILES["app"], *(told[letter] for letter in part))
         desk.run(READ_MIN + minute)
-    (record,) = rows(desk.config, "client_call")
-    assert (record["model"], record["line_no"]) == (f"m-{order[0]}", 1)
+    record = rows(desk.config, "client_call")[-1]
+    assert (record["model"], record["line_no"]) == (f"m-{order[0]}", 1 + 2 * known)
     same, other = order.count(order[0]) - 1, len(order) - order.count(order[0])
-    assert source_counts(desk.config, "app") == {"new": 1, "duplicate": same, "problem": other, "ignored": 0}
+    counts = {"new": 1 + known, "duplicate": same + known, "problem": other, "ignored": 0}
+    assert source_counts(desk.config, "app") == counts
     assert len(rows(desk.config, "problem")) == other
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["by themselves", "beside another bad line"])
+def test_bad_lines_may_stand_twice(tmp_path: Path, others: int) -> None:
+    """To the letter, and beside good ones that do: each is a problem, and no good one is lost or doubled."""
+    desk = Desk(tmp_path)
+    bad = completion(1)
+    bad["timestamp"] = "soon"
+    desk.put(FILES["backend"], bad, completion(2), bad, completion(2), completion(3), *["{broken"] * others)
+    desk.run(READ_MIN)
+    counts = {"new": 2, "duplicate": 1, "problem": 2 + others, "ignored": 0}
+    assert source_counts(desk.config, "backend") == counts
+    assert len(rows(desk.config, "problem")) == 2 + others
 
 
 def test_old_and_new_lines_repeat(tmp_path: Path) -> None:

@@ -151,12 +151,16 @@ def _take(
             records, repeated, conflicts = _carefully(connection, kind, bound, known=False)
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
-            aside = dialect.count(connection, PACKAGE, "set_aside") > 0
+            aside = _set_aside(connection, kind, bound)
             records = dialect.count(connection, PACKAGE, f"insert_{'others' if aside else 'new'}_{kind}", bound)
+            at_hand = None
             if records < lines:
-                invalid = _invalid(connection, kind, stage, bound)
+                only_aside = records + aside == lines
+                rest = _lines_of(connection, f"leftover_{'aside' if only_aside else kind}", bound)
+                at_hand = rest if only_aside else None
+                invalid = _invalid(connection, rest, stage, bound)
                 about_jobs = job_events.take(connection, stage, bound)
-            again = _repeating(connection, held, kind, bound, aside=aside)
+            again = _repeating(connection, held, kind, bound, aside=aside, at_hand=at_hand)
             if again is not None:
                 connection.register("line_batch", again.lines)
                 stage(connection)
@@ -170,22 +174,45 @@ def _take(
     )
 
 
-def _invalid(connection: duckdb.DuckDBPyConnection, kind: str, stage: Stage, bound: Mapping[str, Any]) -> int:
+def _set_aside(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]) -> int:
+    """Set the lines aside that stand twice as they are, and must not go in the quick way: how many.
+
+    What is taken out again costs a rewrite of all that was written with it, and a log that is delivered at least once
+    repeats itself to the letter. Observers mostly write their own files: they are looked at from the first repetition.
+    """
+    if kind == "client_call" and not progress(connection, _repeats(bound)):
+        dialect.run(connection, PACKAGE, "set_aside_none")
+        return 0
+    return dialect.count(connection, PACKAGE, "set_aside")
+
+
+def _repeats(bound: Mapping[str, Any]) -> str:
+    """What the ledger calls the mark of a source that has repeated itself within one commit."""
+    return f"repeats {bound['source']}"
+
+
+def _lines_of(connection: duckdb.DuckDBPyConnection, name: str, bound: Mapping[str, Any]) -> pa.Table:
+    """The waiting lines that the file `name` selects."""
+    return dialect.execute(connection, dialect.sql(PACKAGE, name), bound).to_arrow_table()
+
+
+def _invalid(connection: duckdb.DuckDBPyConnection, rest: pa.Table, stage: Stage, bound: Mapping[str, Any]) -> int:
     """Look at the lines that did not go in, and put the bad ones on record: how many."""
-    rest = dialect.execute(connection, dialect.sql(PACKAGE, f"leftover_{kind}"), bound)
-    connection.register("line_batch", rest.to_arrow_table())
+    connection.register("line_batch", rest)
     stage(connection)
     return dialect.count(connection, PACKAGE, "invalid_line", bound)
 
 
-def _repeating(
-    connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, bound: Mapping[str, Any], *, aside: bool
+def _repeating(  # noqa: PLR0913 - what was set aside comes with its text where that is at hand
+    connection: duckdb.DuckDBPyConnection,
+    held: Sequence[Delivery],
+    kind: str,
+    bound: Mapping[str, Any],
+    *,
+    aside: int,
+    at_hand: pa.Table | None,
 ) -> _Again | None:
-    """The lines whose key stands more than once; None: there are none.
-
-    Lines that stand twice as they are never went in (`aside`): what is taken out again costs a rewrite of all that
-    was written with it, and a log that is delivered at least once repeats itself to the letter.
-    """
+    """The lines whose key stands more than once; None: there are none. So many of them never went in: `aside`."""
     dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
     waiting = dialect.count(connection, PACKAGE, f"aside_key_{kind}") if aside else 0
     twice, known = dialect.count(connection, PACKAGE, "repeated_key"), 0
@@ -193,11 +220,14 @@ def _repeating(
         known += dialect.count(connection, PACKAGE, f"known_{kind}", {**bound, **stretch})
     if not twice and not known and not waiting:
         return None
-    dialect.run(connection, PACKAGE, "repeating_line")
+    if twice:
+        set_progress(connection, _repeats(bound), 1)
+    repeating = dialect.count(connection, PACKAGE, "repeating_line")
+    if at_hand is not None and repeating == aside:
+        return _Again(at_hand, 0, known > 0)
     taken_back = dialect.count(connection, PACKAGE, f"drop_repeating_{kind}", bound)
     connection.register("line_batch", _lines(held))
-    lines = connection.execute(dialect.sql(PACKAGE, "line_repeating")).to_arrow_table()
-    return _Again(lines, taken_back, known > 0)
+    return _Again(_lines_of(connection, "line_repeating", bound), taken_back, known > 0)
 
 
 def _carefully(
