@@ -53,11 +53,8 @@ def run_once(
     began = time.monotonic()
     with store.opened(config.ledger_path, wait_s=wait_s, sleep=time.sleep) as connection:
         values = _values(connection, config, now_us)
-        readings = {
-            source.name: read(connection, config, source, values, show)
-            for source in config.sources
-            if bill or not isinstance(source, BillSource | TableSource)
-        }
+        wanted = [one for one in config.sources if bill or not isinstance(one, BillSource | TableSource)]
+        readings = read(connection, config, wanted, values, show)
         failed = tuple(name for name, reading in readings.items() if reading.error)
         new = sum(reading.new for reading in readings.values())
         outcome = "problem" if failed else "ok"

@@ -6,11 +6,10 @@ that fails is skipped: its error goes to its state in the ledger, its place stay
 
 import json
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import duckdb
@@ -45,6 +44,7 @@ from collector.sources import (
     presets,
     request_response,
 )
+from collector.sources.ahead import Ahead
 from collector.sources.bigquery_api import BigQuery, Place
 from collector.sources.bigquery_live import TableCursor
 from collector.sources.cloud_logging_api import Lister, Quota, http_lister
@@ -54,7 +54,6 @@ from collector.sources.files import FileCursor, LineChunk, read_lines
 
 LEDGER = "collector.ledger"
 CHUNK_BYTES = 32 << 20
-CHUNKS_AHEAD = 4
 # One a process, because Google counts calls a project, whichever source or run they come from.
 QUOTA = Quota(time.monotonic, time.sleep)
 
@@ -70,17 +69,49 @@ class Reading:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What reading any source takes."""
+
+    connection: duckdb.DuckDBPyConnection
+    config: Config
+    values: Mapping[str, Any]
+    show: Progress
+    file_ids: Iterator[int]
+    files: Ahead
+
+
 def read(
     connection: duckdb.DuckDBPyConnection,
     config: Config,
-    source: SourceConfig,
+    sources: Sequence[SourceConfig],
     values: Mapping[str, Any],
     show: Progress,
-) -> Reading:
-    """Read one source to its end; an operating error ends its turn and is remembered."""
+) -> dict[str, Reading]:
+    """Read each of `sources` to its end; an operating error ends the turn of its source and is remembered."""
+    newest = connection.execute("SELECT coalesce(max(file_id), 0) FROM source_file").fetchall()[0][0]
+    file_ids = count(newest + 1)
+    chunks = [
+        (source.name, read_lines(
+            source.name, [source.path], config.root, _file_cursors(connection, source),
+            now_us=values["now_us"], file_ids=file_ids, parses=_is_object, chunk_bytes=CHUNK_BYTES,
+            progress=partial(show, source.name),
+        ))
+        for source in sources if isinstance(source, FileSource)
+    ]  # fmt: skip
+    with Ahead(chunks) as files:
+        import pyarrow.dataset  # noqa: F401 - the engine would, for the first lines: now they are being read meanwhile
+
+        run = _Run(connection, config, values, show, file_ids, files)
+        return {source.name: _read(run, source) for source in sources}
+
+
+def _read(run: _Run, source: SourceConfig) -> Reading:
+    """Read one source to its end, and remember how it went."""
+    connection, values = run.connection, run.values
     new, error = 0, ""
     try:
-        for taken in _taken(connection, config, source, values, show):
+        for taken in _taken(run, source):
             new += taken.new
         error = _unreadable(connection, source)
     except (OSError, OperatingError) as trouble:
@@ -100,45 +131,27 @@ def read(
     return Reading(new, error)
 
 
-def _taken(
-    connection: duckdb.DuckDBPyConnection,
-    config: Config,
-    source: SourceConfig,
-    values: Mapping[str, Any],
-    show: Progress,
-) -> Iterator[append.Taken]:
+def _taken(run: _Run, source: SourceConfig) -> Iterator[append.Taken]:
     """Every new piece of the source, taken in."""
-    kind, stage = mapping(config, source)
-    bound = {**values, "provider": getattr(source, "provider", "")}
-    deliveries = _deliveries(connection, config, source, values, show)
+    kind, stage = mapping(run.config, source)
+    bound = {**run.values, "provider": getattr(source, "provider", "")}
+    deliveries = _deliveries(run, source)
     if isinstance(source, LiveSource | TableSource):
         # Piece by piece: quota and price make a page dearer than a commit, so none is fetched twice.
         for delivery in deliveries:
-            yield from append.take_all(connection, [delivery], kind=kind, stage=stage, values=bound)
+            yield from append.take_all(run.connection, [delivery], kind=kind, stage=stage, values=bound)
         return
-    yield from append.take_all(connection, deliveries, kind=kind, stage=stage, values=bound)
+    yield from append.take_all(run.connection, deliveries, kind=kind, stage=stage, values=bound)
 
 
-def _deliveries(
-    connection: duckdb.DuckDBPyConnection,
-    config: Config,
-    source: SourceConfig,
-    values: Mapping[str, Any],
-    show: Progress,
-) -> Iterator[append.Delivery]:
+def _deliveries(run: _Run, source: SourceConfig) -> Iterator[append.Delivery]:
     """Every new piece of the source: of its projects' entries, or of its files."""
-    newest = connection.execute("SELECT coalesce(max(file_id), 0) FROM source_file").fetchall()[0][0]
     if isinstance(source, LiveSource):
-        yield from _live(connection, source, values["now_us"], newest + 1)
+        yield from _live(run, source)
     elif isinstance(source, TableSource):
-        yield from _table(connection, source, values["now_us"], newest + 1, partial(show, source.name))
-    elif isinstance(source, FileSource):
-        cursors = [FileCursor.from_json(json.loads(row[0])) for row in _cursor_texts(connection, source)]
-        chunks = read_lines(
-            source.name, [source.path], config.root, cursors, now_us=values["now_us"], next_file_id=newest + 1,
-            parses=_is_object, chunk_bytes=CHUNK_BYTES, progress=partial(show, source.name),
-        )  # fmt: skip
-        yield from map(partial(_delivery, source.name), ahead(chunks))
+        yield from _table(run, source)
+    else:
+        yield from map(partial(_delivery, source.name), run.files.of(source.name))
 
 
 def _delivery(name: str, chunk: LineChunk) -> append.Delivery:
@@ -149,24 +162,12 @@ def _delivery(name: str, chunk: LineChunk) -> append.Delivery:
     )  # fmt: skip
 
 
-def ahead(pieces: Iterator[LineChunk]) -> Iterator[LineChunk]:
-    """`pieces`, the next few of them made in a thread while the caller is busy with this one."""
-    with ThreadPoolExecutor(1, "reader") as reader:
-        waiting = deque(reader.submit(next, pieces, None) for _ in range(CHUNKS_AHEAD))
-        while (piece := waiting.popleft().result()) is not None:
-            waiting.append(reader.submit(next, pieces, None))
-            yield piece
-
-
-def _live(
-    connection: duckdb.DuckDBPyConnection, source: LiveSource, now_us: int, next_file_id: int
-) -> Iterator[append.Delivery]:
+def _live(run: _Run, source: LiveSource) -> Iterator[append.Delivery]:
     """New entries of the source's projects. Raises OperatingError at the end, if some could not be read."""
     errors: list[str] = []
     for piece in cloud_logging_live.fetch(
-        source.name, query_of(source), _cursors(connection, source, LiveCursor), now_us=now_us,
-        next_file_id=next_file_id, list_page=lister_of(source), quota=QUOTA,
-        calls_a_minute=source.calls_per_minute,
+        source.name, query_of(source), _cursors(run.connection, source, LiveCursor), now_us=run.values["now_us"],
+        file_ids=run.file_ids, list_page=lister_of(source), quota=QUOTA, calls_a_minute=source.calls_per_minute,
     ):  # fmt: skip
         cursor = piece.cursor
         yield append.Delivery(
@@ -178,18 +179,12 @@ def _live(
         raise OperatingError("; ".join(errors))
 
 
-def _table(
-    connection: duckdb.DuckDBPyConnection,
-    source: TableSource,
-    now_us: int,
-    next_file_id: int,
-    show: Callable[[int, int], None],
-) -> Iterator[append.Delivery]:
+def _table(run: _Run, source: TableSource) -> Iterator[append.Delivery]:
     """New rows of the source's table. Raises OperatingError at the end, if some could not be read."""
     done = 0
     for piece in bigquery_live.fetch(
-        table_query_of(source), _cursors(connection, source, TableCursor), service_of(source), now_us=now_us,
-        next_file_id=next_file_id,
+        table_query_of(source), _cursors(run.connection, source, TableCursor), service_of(source),
+        now_us=run.values["now_us"], file_ids=run.file_ids,
     ):  # fmt: skip
         cursor, rows = piece.cursor, piece.table.num_rows
         yield append.Delivery(
@@ -197,7 +192,7 @@ def _table(
         )  # fmt: skip
         if rows:
             done += piece.table.nbytes
-            show(done, done * max(1, piece.rows_all // cursor.line_no))
+            run.show(source.name, done, done * max(1, piece.rows_all // cursor.line_no))
 
 
 def table_query_of(source: TableSource) -> bigquery_live.Query:
@@ -235,6 +230,11 @@ def _cursors(connection: duckdb.DuckDBPyConnection, source: SourceConfig, kind: 
     return [kind.from_json(row[0]) for row in _cursor_texts(connection, source)]
 
 
+def _file_cursors(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> list[FileCursor]:
+    """The places reached in the files of a source."""
+    return [FileCursor.from_json(json.loads(row[0])) for row in _cursor_texts(connection, source)]
+
+
 def _cursor_texts(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> list[tuple[str]]:
     """The places reached in a source, as the ledger keeps them."""
     return dialect.run(connection, LEDGER, "cursor_list", {"source": source.name})
@@ -252,8 +252,7 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, source: SourceConfig) -> 
     """Why a file of the source could not be read, if so: then the source has not been read to its end."""
     if not isinstance(source, FileSource):
         return ""  # what it could not read has been raised
-    for row in _cursor_texts(connection, source):
-        cursor = FileCursor.from_json(json.loads(row[0]))
+    for cursor in _file_cursors(connection, source):
         if cursor.trouble and cursor.size < 0:
             return f"{cursor.path}: {cursor.trouble}"
     return ""

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def _read(address: str, cursors: list[TableCursor], query: Query = BILL_QUERY) -
     service = BigQuery(Place(query.table, "acme", 1 << 30, address=address))
     held = {cursor.file_id: cursor for cursor in cursors}
     lines = []
-    for piece in fetch(query, cursors, service, now_us=T0_US, next_file_id=len(held) + 1):
+    for piece in fetch(query, cursors, service, now_us=T0_US, file_ids=count(len(held) + 1)):
         held[piece.cursor.file_id] = piece.cursor
         lines += piece.table.column("line").to_pylist()
     cursors[:] = held.values()

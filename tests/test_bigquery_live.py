@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -75,7 +76,7 @@ class Reader:
         held = list(self.cursors.values())
         try:
             for number, piece in enumerate(
-                fetch(self.query, held, service, now_us=now_us, next_file_id=max(self.cursors, default=0) + 1)
+                fetch(self.query, held, service, now_us=now_us, file_ids=count(max(self.cursors, default=0) + 1))
             ):
                 if number == die_after:
                     break

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -87,7 +88,7 @@ class Reader:
         quota = Quota(self.clock.monotonic, self.clock.sleep)
         found = fetch(
             "live", self.query, list(self.cursors.values()), now_us=now_us,
-            next_file_id=1 + len(self.cursors), list_page=http_lister(self.address), quota=quota,
+            file_ids=count(1 + len(self.cursors)), list_page=http_lister(self.address), quota=quota,
             calls_a_minute=60,
         )  # fmt: skip
         for number, piece in enumerate(found):

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import count as numbered_from
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,7 +56,7 @@ class Reader:
         cursors = [FileCursor.from_json(json.loads(json.dumps(c.to_json()))) for c in self.cursors.values()]
         return read_lines(
             "app", self.patterns, self.root, cursors,
-            now_us=newest_ns // 1000 + hours_later * HOUR_US, next_file_id=max(self.cursors, default=0) + 1,
+            now_us=newest_ns // 1000 + hours_later * HOUR_US, file_ids=numbered_from(max(self.cursors, default=0) + 1),
             parses=whole, **{**self.options, **options},  # type: ignore[arg-type]
         )  # fmt: skip
 
@@ -660,7 +661,7 @@ def test_progress_ends_at_its_total(reader: Reader) -> None:
     append(reader.root / "a.jsonl", "{1}\n" * 100)
     append(reader.root / "b.jsonl", "{1}\n" * 100)
     for _ in read_lines(
-        "app", ["*.jsonl"], reader.root, [], now_us=0, next_file_id=1, parses=whole, chunk_bytes=100,
+        "app", ["*.jsonl"], reader.root, [], now_us=0, file_ids=numbered_from(1), parses=whole, chunk_bytes=100,
         progress=lambda done, total: seen.append((done, total)),
     ):  # fmt: skip
         pass

@@ -223,7 +223,7 @@ def _lines(config: Config, source: FileSource, trial: Trial) -> Iterator[Batch]:
             yield Batch(one.shown)
             continue
         chunks = read_lines(
-            source.name, [escape(one.shown)], config.root, [], now_us=0, next_file_id=1, parses=_is_object,
+            source.name, [escape(one.shown)], config.root, [], now_us=0, file_ids=iter([1]), parses=_is_object,
             chunk_bytes=CHUNK_BYTES,
         )  # fmt: skip
         chunk = next(chunks, None)  # no more is read than this

@@ -104,14 +104,14 @@ def newest(query: Query, cursors: Sequence[TableCursor]) -> TableCursor | None:
 
 
 def fetch(
-    query: Query, cursors: Sequence[TableCursor], service: BigQuery, *, now_us: int, next_file_id: int
+    query: Query, cursors: Sequence[TableCursor], service: BigQuery, *, now_us: int, file_ids: Iterator[int]
 ) -> Iterator[Piece]:
-    """Yield everything new in the table; new readings get file ids from `next_file_id` up.
+    """Yield everything new in the table; new readings get their file ids from `file_ids`.
 
     Raises CallError when what was read by then is out.
     """
     cursor = newest(query, cursors) or TableCursor(0, query.table)
-    turn = _Turn(query, service, cursor, next_file_id)
+    turn = _Turn(query, service, cursor, file_ids)
     for reading in range(1, READINGS_MAX + 1):
         try:
             yield from turn.pieces(now_us)
@@ -138,8 +138,8 @@ def _ask(name: str, from_us: int, known: Sequence[int]) -> Ask:
 class _Turn:
     """One run's turn at a table."""
 
-    def __init__(self, query: Query, service: BigQuery, cursor: TableCursor, next_file_id: int) -> None:
-        self._query, self._service, self.cursor, self._next_file_id = query, service, cursor, next_file_id
+    def __init__(self, query: Query, service: BigQuery, cursor: TableCursor, file_ids: Iterator[int]) -> None:
+        self._query, self._service, self.cursor, self._file_ids = query, service, cursor, file_ids
 
     def pieces(self, now_us: int) -> Iterator[Piece]:
         """What is left of the reading under way, then what is new since."""
@@ -182,8 +182,7 @@ class _Turn:
         """Remember the job before it is started, so that it is not paid for twice; forget the last reading."""
         ended, known = self.cursor, set(ask.known_us)
         counts = {at_us: rows for at_us, rows in ended.counts.items() if at_us in known or at_us < ask.from_us}
-        self._move(file_id=self._next_file_id, line_no=0, counts=counts, version="", reading=reading)
-        self._next_file_id += 1
+        self._move(file_id=next(self._file_ids), line_no=0, counts=counts, version="", reading=reading)
         yield Piece(self.cursor, LINES.empty_table())
         if ended.file_id:
             yield Piece(TableCursor(ended.file_id, ended.path, ended.line_no), LINES.empty_table())

@@ -141,14 +141,14 @@ def fetch(  # noqa: PLR0913 - one argument a limit or rule
     cursors: Sequence[LiveCursor],
     *,
     now_us: int,
-    next_file_id: int,
+    file_ids: Iterator[int],
     list_page: Lister,
     quota: Quota,
     calls_a_minute: int,
 ) -> Iterator[Piece]:
     """Yield everything new in the projects, one after the other, up to `now_us`.
 
-    `cursors` are the newest of each project; new projects get file ids from `next_file_id` up. A project that
+    `cursors` are the newest of each project; new projects get their file ids from `file_ids`. A project that
     cannot be read ends with a piece that says why, and the others go on. Memory: ten pages.
     """
     known = {cursor.project: cursor for cursor in cursors}
@@ -156,7 +156,7 @@ def fetch(  # noqa: PLR0913 - one argument a limit or rule
     for project in query.projects:
         cursor = known.get(project)
         if cursor is None:
-            cursor, next_file_id = LiveCursor(next_file_id, f"projects/{project}", project), next_file_id + 1
+            cursor = LiveCursor(next(file_ids), f"projects/{project}", project)
         quota.told(project, [max(0, now_us - at_us) / 1e6 for at_us in cursor.calls_at_us])
         for piece in _Project(source, query, caller, cursor).pieces(now_us):
             clock_us = now_us + round((quota.monotonic() - began) * 1e6)

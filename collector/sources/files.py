@@ -100,7 +100,7 @@ def read_lines(  # noqa: PLR0913 - one argument a limit or rule
     cursors: Sequence[FileCursor],
     *,
     now_us: int,
-    next_file_id: int,
+    file_ids: Iterator[int],
     parses: Callable[[str], bool],
     chunk_bytes: int = CHUNK_BYTES,
     line_bytes_max: int = LINE_BYTES_MAX,
@@ -109,13 +109,13 @@ def read_lines(  # noqa: PLR0913 - one argument a limit or rule
     """Yield everything new in the files that `patterns` (relative to `root`, `**` allowed) or `cursors` name.
 
     `cursors` are all that earlier chunks of this source carried, the newest of each `file_id`; new files get
-    ids from `next_file_id` up. `parses` says whether an unterminated last line is whole after all. `progress`
+    ids from `file_ids`. `parses` says whether an unterminated last line is whole after all. `progress`
     gets bytes done and in total, each time a chunk has been dealt with. Memory: `chunk_bytes` and two lines.
     """
     unmatched: dict[Identity, list[FileCursor]] = {}
     for cursor in sorted(cursors, key=lambda cursor: -cursor.file_id):
         unmatched.setdefault(cursor.identity, []).append(cursor)
-    look = _Look(source, now_us, next_file_id, parses, chunk_bytes, line_bytes_max, unmatched)
+    look = _Look(source, now_us, file_ids, parses, chunk_bytes, line_bytes_max, unmatched)
     found = listed(patterns, root, {cursor.path for cursor in cursors})
     present = {one.identity for one in found}
     found += renamed([(c.identity, c.path, c.real_path) for c in cursors if c.identity not in present], root)
@@ -144,7 +144,7 @@ class _Look:
 
     source: str
     now_us: int
-    next_file_id: int
+    file_ids: Iterator[int]
     parses: Callable[[str], bool]
     chunk_bytes: int
     line_bytes_max: int
@@ -203,8 +203,7 @@ class _Look:
         return cursor
 
     def _begun(self, found: Found) -> FileCursor:
-        self.next_file_id += 1
-        return FileCursor(self.next_file_id - 1, found.shown, printable(os.path.realpath(found.path)), *found.identity)
+        return FileCursor(next(self.file_ids), found.shown, printable(os.path.realpath(found.path)), *found.identity)
 
     def _troubled(self, found: Found, trouble: str) -> Iterator[LineChunk]:
         """One problem and a cursor that remembers it, unless it does already."""

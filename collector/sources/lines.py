@@ -69,12 +69,12 @@ class LineCutter:
         The buffer that is read into is the one the lines end up in: only the unfinished rest is copied.
         """
         held = len(self.rest)
-        buffer = pa.allocate_buffer(held + bytes_max)
-        view = memoryview(buffer).cast("B")
+        octets = np.empty(held + bytes_max, np.uint8)  # Arrow's own allocator would clear it first
+        view = octets.data
         view[:held] = self.rest
         count = readinto(view[held:])
         if count:
-            self._cut(buffer, np.frombuffer(view, np.uint8, held + count))
+            self._cut(pa.py_buffer(octets), octets[: held + count])
         return count
 
     def finish(self, parses: Callable[[str], bool]) -> str:
@@ -133,7 +133,7 @@ class LineCutter:
         bounds = np.empty(count + 1, np.int32)
         bounds[0], bounds[1:] = start, ends
         first_no = self.line_no if self.midline else self.line_no + 1
-        numbers = pa.array(np.arange(first_no, first_no + count))
+        numbers = pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(np.arange(first_no, first_no + count))])
         texts = pa.StringArray.from_buffers(count, pa.py_buffer(bounds), buffer)
         blank, wrong = self._blank(octets, bounds), self._wrong(octets, bounds, texts)
         for index in sorted(wrong):
