@@ -18,14 +18,15 @@ leaf AS (
         u.bucket_no, u.verdict, u.lost_part, u.lost_whole, u.usage_kind,
         share_of(sum(l.estimated_nano), u.micro, u.all_micro) AS estimated_nano
     FROM special_use AS u
+    JOIN special_wanted AS w
+        ON w.provider = u.provider AND w.account = u.account AND w.completion_id = u.completion_id
+        AND w.finished_at_us = u.finished_at_us
     JOIN special_leaf AS l
-        ON l.provider = u.provider AND l.account = u.account AND l.completion_id = u.completion_id
-        AND l.finished_at_us = u.finished_at_us
+        ON l.special_no = w.special_no
         AND u.usage_kind = CASE
             WHEN l.usage_kind = 'thinking' AND NOT u.thinking_apart THEN 'output' ELSE l.usage_kind
         END
-    GROUP BY u.bucket_no, u.provider, u.account, u.completion_id, u.finished_at_us, u.verdict, u.lost_part,
-        u.lost_whole, u.usage_kind, u.micro, u.all_micro
+    GROUP BY u.bucket_no, w.special_no, u.verdict, u.lost_part, u.lost_whole, u.usage_kind, u.micro, u.all_micro
 ),
 estimated_split AS (
     SELECT

@@ -2,11 +2,10 @@
 CREATE OR REPLACE TEMP TABLE special_amount AS
 WITH
 extent AS (SELECT min(finished_at_us) AS from_us, max(finished_at_us) AS to_us FROM special_wanted),
--- Numbered, because four columns with two texts among them are dear to group by.
 wanted AS MATERIALIZED (
-    SELECT row_number() OVER () AS special_no, s.*
+    SELECT w.special_no, s.*
     FROM special AS s
-    SEMI JOIN special_wanted AS w
+    JOIN special_wanted AS w
         ON w.provider = s.provider AND w.account = s.account AND w.completion_id = s.completion_id
         AND w.finished_at_us = s.finished_at_us
     WHERE s.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
@@ -22,12 +21,9 @@ amount AS (
     WHERE b.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
     UNION ALL
     SELECT
-        w.special_no, false, l.usage_kind, l.estimated_nano, l.estimated_nano, l.estimated_nano, l.units * 1000000::HUGEINT,
-        l.currency, l.nano_per_million IS NOT NULL, false
-    FROM special_leaf AS l
-    JOIN wanted AS w
-        ON w.provider = l.provider AND w.account = l.account AND w.completion_id = l.completion_id
-        AND w.finished_at_us = l.finished_at_us
+        special_no, false, usage_kind, estimated_nano, estimated_nano, estimated_nano, units * 1000000::HUGEINT,
+        currency, nano_per_million IS NOT NULL, false
+    FROM special_leaf
 ),
 lost AS (
     SELECT

@@ -3,10 +3,10 @@ CREATE OR REPLACE TEMP TABLE special_leaf AS
 WITH
 extent AS (SELECT min(finished_at_us) AS from_us, max(finished_at_us) AS to_us FROM special_wanted),
 wanted AS (
-    SELECT s.*, coalesce(a.currency, $currency) AS wanted_currency,
+    SELECT w.special_no, s.*, coalesce(a.currency, $currency) AS wanted_currency,
         coalesce(s.input_tokens, 0) + coalesce(s.cached_input_tokens, 0) AS whole_input
     FROM special AS s
-    SEMI JOIN special_wanted AS w
+    JOIN special_wanted AS w
         ON w.provider = s.provider AND w.account = s.account AND w.completion_id = s.completion_id
         AND w.finished_at_us = s.finished_at_us
     LEFT JOIN account_currency AS a ON a.provider = s.provider AND a.account = s.account
@@ -14,7 +14,7 @@ wanted AS (
 ),
 leaf AS (
     SELECT
-        provider, account, completion_id, finished_at_us, model, price_class, wanted_currency, whole_input,
+        special_no, provider, model, price_class, wanted_currency, whole_input, finished_at_us,
         unnest([
             {'kind': 'input', 'units': input_tokens}, {'kind': 'cached_input', 'units': cached_input_tokens},
             {'kind': 'output', 'units': output_tokens}, {'kind': 'thinking', 'units': thinking_tokens},
@@ -23,8 +23,8 @@ leaf AS (
     FROM wanted
 )
 SELECT
-    l.provider, l.account, l.completion_id, l.finished_at_us, l.model, l.kind AS usage_kind, l.units,
-    p.currency, p.nano_per_million, share_of(l.units, p.nano_per_million, 1000000) AS estimated_nano
+    l.special_no, l.provider, l.model, l.kind AS usage_kind, l.finished_at_us, l.units, p.currency, p.nano_per_million,
+    share_of(l.units, p.nano_per_million, 1000000) AS estimated_nano
 FROM leaf AS l
 LEFT JOIN price_effective AS p
     ON p.provider = l.provider AND p.model = l.model AND p.usage_kind = l.kind
@@ -33,6 +33,6 @@ LEFT JOIN price_effective AS p
     AND (p.input_tokens_above = 0 OR l.whole_input > p.input_tokens_above)
 WHERE l.units > 0
 QUALIFY row_number() OVER (
-    PARTITION BY l.provider, l.account, l.completion_id, l.finished_at_us, l.kind
+    PARTITION BY l.special_no, l.kind
     ORDER BY p.from_us DESC NULLS LAST, p.input_tokens_above DESC
 ) = 1

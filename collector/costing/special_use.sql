@@ -6,6 +6,7 @@ split AS (
 ),
 work AS (
     SELECT
+        row_number() OVER () AS work_no,
         s.* REPLACE (coalesce(n.bill_model, s.model) AS model),
         (s.provider, s.account, coalesce(n.bill_model, s.model)) IN (SELECT (provider, account, model) FROM split)
             AS thinking_apart
@@ -17,7 +18,7 @@ work AS (
 ),
 long AS (
     SELECT
-        provider, account, completion_id, finished_at_us, received_at_us, model, price_class, verdict, lost_part,
+        work_no, provider, account, completion_id, finished_at_us, received_at_us, model, price_class, verdict, lost_part,
         lost_whole, thinking_apart,
         unnest([
             {'kind': 'input', 'units': coalesce(input_tokens, 0)},
@@ -46,7 +47,7 @@ placed AS (
         AND b.logged_micro > 0
     WHERE l.units > 0
     QUALIFY row_number() OVER (
-        PARTITION BY l.provider, l.account, l.completion_id, l.finished_at_us, l.kind
+        PARTITION BY l.work_no, l.kind
         ORDER BY b.billed_micro DESC NULLS LAST, b.currency
     ) = 1
 ),
