@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from collector.ledger import dialect, job_events
@@ -45,6 +46,15 @@ class Taken:
     duplicate: int
     problem: int
     ignored: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """The lines of one commit: file_id int64, line_no int64, line string."""
+
+    held: Sequence[Delivery]
+    lines: pa.Table
+    aside: pa.Table  # those whose text stands more than once: they must not go in the quick way
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +124,14 @@ def _commit(
     bound = {**values, "batch_id": batch_id, "source": source}
     dialect.set_variables(connection, {"source": source, "batch_id": batch_id})
     connection.register("staged_path", _paths(held))
-    connection.register("line_batch", _lines(held))
+    waiting = _wait(connection, held, kind, bound)
+    if waiting.lines.num_rows:
+        stage(connection)  # before the transaction: what is not committed yet, the engine takes for empty, and plans so
     connection.begin()
     try:
         for problem in (problem for delivery in held for problem in delivery.problems):
             _note(connection, problem, bound)
-        taken = _take(connection, held, kind, stage, bound)
+        taken = _take(connection, waiting, kind, stage, bound)
         check_counts(held, taken)
         set_progress(connection, "batch_id", batch_id)
         for delivery in held:
@@ -129,38 +141,33 @@ def _commit(
     except BaseException:
         connection.rollback()
         raise
-    connection.unregister("line_batch")
-    connection.unregister("staged_path")
+    for name in ("line_batch", "set_aside", "staged_path"):
+        connection.unregister(name)
     return taken
 
 
 def _take(
     connection: duckdb.DuckDBPyConnection,
-    held: Sequence[Delivery],
+    waiting: _Waiting,
     kind: str,
     stage: Stage,
     bound: Mapping[str, Any],
 ) -> Taken:
-    """From lines to records: the quick way for lines whose key stands once, the careful one for the others."""
-    lines = sum(delivery.table.num_rows for delivery in held)
+    """From staged lines to records: the quick way for those whose key stands once, the careful one for the others."""
+    held, lines, aside = waiting.held, waiting.lines.num_rows, waiting.aside.num_rows
     records = repeated = conflicts = invalid = 0
     about_jobs = job_events.NONE
     if lines:
-        stage(connection)
         if kind == "billing_line":
             records, repeated, conflicts = _carefully(connection, kind, bound, known=False)
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
-            aside = _set_aside(connection, kind, bound)
-            records = dialect.count(connection, PACKAGE, f"insert_{'others' if aside else 'new'}_{kind}", bound)
-            at_hand = None
+            records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound)
             if records < lines:
-                only_aside = records + aside == lines
-                rest = _lines_of(connection, f"leftover_{'aside' if only_aside else kind}", bound)
-                at_hand = rest if only_aside else None
+                rest = waiting.aside if records + aside == lines else _leftover(connection, waiting, kind, bound)
                 invalid = _invalid(connection, rest, stage, bound)
                 about_jobs = job_events.take(connection, stage, bound)
-            again = _repeating(connection, held, kind, bound, aside=aside, at_hand=at_hand)
+            again = _repeating(connection, waiting, kind, bound)
             if again is not None:
                 connection.register("line_batch", again.lines)
                 stage(connection)
@@ -174,21 +181,56 @@ def _take(
     )
 
 
-def _set_aside(connection: duckdb.DuckDBPyConnection, kind: str, bound: Mapping[str, Any]) -> int:
-    """Set the lines aside that stand twice as they are, and must not go in the quick way: how many.
+def _wait(
+    connection: duckdb.DuckDBPyConnection, held: Sequence[Delivery], kind: str, bound: Mapping[str, Any]
+) -> _Waiting:
+    """Register the lines of a commit as `line_batch`, without the texts of those that are set aside (`set_aside`).
 
     What is taken out again costs a rewrite of all that was written with it, and a log that is delivered at least once
     repeats itself to the letter. Observers mostly write their own files: they are looked at from the first repetition.
+    Bills are not: equal rows stay.
     """
-    if kind == "client_call" and not progress(connection, _repeats(bound)):
-        dialect.run(connection, PACKAGE, "set_aside_none")
-        return 0
-    return dialect.count(connection, PACKAGE, "set_aside")
+    lines = _lines(held)
+    connection.register("line_batch", lines)
+    looked_at = kind == "backend_completion" or (kind == "client_call" and progress(connection, _repeats(bound)))
+    is_aside = _stand_again(connection) if looked_at and lines.num_rows else np.zeros(lines.num_rows, np.bool_)
+    if is_aside.any():
+        connection.register("line_batch", _without_texts(lines, is_aside))
+    waiting = _Waiting(held, lines, lines.filter(pa.array(is_aside)))
+    connection.register("set_aside", waiting.aside)
+    return waiting
+
+
+def _stand_again(connection: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
+    """Which lines of `line_batch` have a text that stands more than once (a hash in common is enough)."""
+    hashes = dialect.execute(connection, dialect.sql(PACKAGE, "text_hash")).fetchnumpy()["text_hash"]
+    ordered = np.sort(hashes)
+    return np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _without_texts(lines: pa.Table, is_out: npt.NDArray[np.bool_]) -> pa.Table:
+    """`lines` with null for the text of some of them; no text is copied."""
+    chunks: list[pa.Array] = []
+    first = 0
+    for chunk in lines["line"].chunks:
+        is_left = np.concatenate([np.ones(chunk.offset, np.bool_), ~is_out[first : first + len(chunk)]])
+        marks = pa.py_buffer(np.packbits(is_left, bitorder="little"))
+        chunks.append(pa.Array.from_buffers(chunk.type, len(chunk), [marks, *chunk.buffers()[1:]], offset=chunk.offset))
+        first += len(chunk)
+    return lines.set_column(lines.column_names.index("line"), "line", pa.chunked_array(chunks, lines["line"].type))
 
 
 def _repeats(bound: Mapping[str, Any]) -> str:
     """What the ledger calls the mark of a source that has repeated itself within one commit."""
     return f"repeats {bound['source']}"
+
+
+def _leftover(
+    connection: duckdb.DuckDBPyConnection, waiting: _Waiting, kind: str, bound: Mapping[str, Any]
+) -> pa.Table:
+    """The lines that were not taken in."""
+    connection.register("line_batch", waiting.lines)
+    return _lines_of(connection, f"leftover_{kind}", bound)
 
 
 def _lines_of(connection: duckdb.DuckDBPyConnection, name: str, bound: Mapping[str, Any]) -> pa.Table:
@@ -203,30 +245,24 @@ def _invalid(connection: duckdb.DuckDBPyConnection, rest: pa.Table, stage: Stage
     return dialect.count(connection, PACKAGE, "invalid_line", bound)
 
 
-def _repeating(  # noqa: PLR0913 - what was set aside comes with its text where that is at hand
-    connection: duckdb.DuckDBPyConnection,
-    held: Sequence[Delivery],
-    kind: str,
-    bound: Mapping[str, Any],
-    *,
-    aside: int,
-    at_hand: pa.Table | None,
+def _repeating(
+    connection: duckdb.DuckDBPyConnection, waiting: _Waiting, kind: str, bound: Mapping[str, Any]
 ) -> _Again | None:
-    """The lines whose key stands more than once; None: there are none. So many of them never went in: `aside`."""
+    """The lines whose key stands more than once; None: there are none."""
+    aside = waiting.aside.num_rows
     dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
-    waiting = dialect.count(connection, PACKAGE, f"aside_key_{kind}") if aside else 0
+    set_aside = dialect.count(connection, PACKAGE, f"aside_key_{kind}") if aside else 0
     twice, known = dialect.count(connection, PACKAGE, "repeated_key"), 0
     for stretch in _stretches(connection, "fresh_hour"):
         known += dialect.count(connection, PACKAGE, f"known_{kind}", {**bound, **stretch})
-    if not twice and not known and not waiting:
+    if not twice and not known and not set_aside:
         return None
     if twice:
         set_progress(connection, _repeats(bound), 1)
-    repeating = dialect.count(connection, PACKAGE, "repeating_line")
-    if at_hand is not None and repeating == aside:
-        return _Again(at_hand, 0, known > 0)
+    if dialect.count(connection, PACKAGE, "repeating_line") == aside:
+        return _Again(waiting.aside, 0, known > 0)
     taken_back = dialect.count(connection, PACKAGE, f"drop_repeating_{kind}", bound)
-    connection.register("line_batch", _lines(held))
+    connection.register("line_batch", waiting.lines)
     return _Again(_lines_of(connection, "line_repeating", bound), taken_back, known > 0)
 
 

@@ -29,7 +29,7 @@ _STORAGE_VERSION = "v1.4.0"
 
 @contextmanager
 def opened(
-    path: Path, *, wait_s: float, sleep: Callable[[float], None], memory_mb: int = 1000
+    path: Path, *, wait_s: float, sleep: Callable[[float], None], memory_mb: int = 800
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the ledger at `path`, made if it is not there, closed (and checkpointed) at the end.
 

@@ -54,6 +54,7 @@ class LineCutter:
         self.offset, self.line_no, self.midline, self.skipping = place
         self.rest = b""
         self.foreign = ""
+        self._is_end = np.empty(0, np.bool_)  # one for all pieces: a new one each would be cleared by the system first
         self.batches: list[pa.RecordBatch] = []
         self.problems: list[Problem] = []
         self.lines = self.blank = 0
@@ -104,7 +105,9 @@ class LineCutter:
     def _cut(self, buffer: pa.Buffer, octets: Octets) -> None:
         """Take all whole lines of `octets` (a view of `buffer`) and keep the rest for the next piece."""
         start = self._after_mark(octets)
-        ends = np.flatnonzero(octets == _NEWLINE) + 1
+        if self._is_end.size < octets.size:
+            self._is_end = np.empty(octets.size, np.bool_)
+        ends = np.flatnonzero(np.equal(octets, _NEWLINE, out=self._is_end[: octets.size])) + 1
         if self.skipping:
             start, ends = (int(ends[0]), ends[1:]) if ends.size else (octets.size, ends)
             self.skipping = self.midline = bool(start == octets.size and octets[-1] != _NEWLINE)
