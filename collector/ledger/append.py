@@ -162,7 +162,8 @@ def _take(
             records, repeated, conflicts = _carefully(connection, kind, bound, known=False)
             invalid = dialect.count(connection, PACKAGE, "invalid_line", bound)
         else:
-            records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound)
+            with dialect.unordered(connection):
+                records = dialect.count(connection, PACKAGE, f"insert_new_{kind}", bound)
             if records < lines:
                 rest = waiting.aside if records + aside == lines else _leftover(connection, waiting, kind, bound)
                 invalid = _invalid(connection, rest, stage, bound)
@@ -196,7 +197,8 @@ def _wait(
     is_aside = _stand_again(connection) if looked_at and lines.num_rows else np.zeros(lines.num_rows, np.bool_)
     if is_aside.any():
         connection.register("line_batch", _without_texts(lines, is_aside))
-    waiting = _Waiting(held, lines, lines.filter(pa.array(is_aside)))
+    # one chunk: the engine takes each for a batch of its own, however small
+    waiting = _Waiting(held, lines, lines.filter(pa.array(is_aside)).combine_chunks())
     connection.register("set_aside", waiting.aside)
     return waiting
 
@@ -250,7 +252,8 @@ def _repeating(
 ) -> _Again | None:
     """The lines whose key stands more than once; None: there are none."""
     aside = waiting.aside.num_rows
-    dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
+    with dialect.unordered(connection):
+        dialect.run(connection, PACKAGE, f"fresh_key_{kind}", bound)
     set_aside = dialect.count(connection, PACKAGE, f"aside_key_{kind}") if aside else 0
     twice, known = dialect.count(connection, PACKAGE, "repeated_key"), 0
     for stretch in _stretches(connection, "fresh_hour"):

@@ -6,6 +6,7 @@ into SQL.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -140,6 +141,19 @@ def count(
     """Execute one SQL file that writes rows, and return how many it wrote."""
     rows = run(connection, package, name, values)
     return int(rows[0][0]) if rows else 0
+
+
+@contextmanager
+def unordered(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What is executed meanwhile may write its rows in any order.
+
+    In their order, the engine puts together what each chunk of lines gave, and writes every row twice for it.
+    """
+    connection.execute("SET preserve_insertion_order = false")
+    try:
+        yield
+    finally:
+        connection.execute("SET preserve_insertion_order = true")
 
 
 def set_variables(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:

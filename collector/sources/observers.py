@@ -45,7 +45,8 @@ def stage_audit(connection: duckdb.DuckDBPyConnection) -> None:
 def stage_nginx(connection: duckdb.DuckDBPyConnection, service: str, wanted: Sequence[routes.Route]) -> None:
     """Make `parsed` from nginx's lines; `wanted` are the user's routes, which come before the built-in ones."""
     dialect.set_variables(connection, {"service": service})
-    dialect.run(connection, PACKAGE, "nginx_field")
+    with dialect.unordered(connection):
+        dialect.run(connection, PACKAGE, "nginx_field")
     requests = dialect.run(connection, PACKAGE, "nginx_request")
     connection.register("route_match", _matches(requests, wanted))
     dialect.script(connection, PACKAGE, ["nginx", "nginx_view"])
