@@ -9,24 +9,29 @@ CREATE TABLE IF NOT EXISTS run (
     run_id BIGINT, recorded_at_us BIGINT, outcome VARCHAR, duration_ms BIGINT, rows_new BIGINT
 );
 
+-- The ids that most lines have are stored as they are: almost no two are equal, and a dictionary of them costs time.
+
 -- One row per line of an observer's log: one event of a call ('whole' where one line tells both ends).
 CREATE TABLE IF NOT EXISTS client_call (
-    source VARCHAR, call_id VARCHAR USING COMPRESSION uncompressed, event VARCHAR, at_us BIGINT, started_at_us BIGINT, ended_at_us BIGINT,
-    service VARCHAR, provider VARCHAR, account VARCHAR, model VARCHAR, operation VARCHAR, stream BOOLEAN,
-    request_id VARCHAR USING COMPRESSION uncompressed, received_request_id VARCHAR, trace_id VARCHAR USING COMPRESSION uncompressed, span_id VARCHAR USING COMPRESSION uncompressed, response_id VARCHAR,
-    retry_of VARCHAR, process VARCHAR, input_tokens BIGINT, max_output_tokens BIGINT, request_bytes BIGINT,
-    outcome VARCHAR, reason VARCHAR, status_code BIGINT, bytes_received BIGINT, output_tokens_received BIGINT,
-    first_byte_at_us BIGINT, upstream_bytes BIGINT, retry_count BIGINT, file_id BIGINT, line_no BIGINT,
-    batch_id BIGINT
+    source VARCHAR, call_id VARCHAR USING COMPRESSION uncompressed, event VARCHAR, at_us BIGINT,
+    started_at_us BIGINT, ended_at_us BIGINT, service VARCHAR, provider VARCHAR, account VARCHAR,
+    model VARCHAR, operation VARCHAR, stream BOOLEAN, request_id VARCHAR USING COMPRESSION uncompressed,
+    received_request_id VARCHAR, trace_id VARCHAR USING COMPRESSION uncompressed,
+    span_id VARCHAR USING COMPRESSION uncompressed, response_id VARCHAR, retry_of VARCHAR, process VARCHAR,
+    input_tokens BIGINT, max_output_tokens BIGINT, request_bytes BIGINT, outcome VARCHAR, reason VARCHAR,
+    status_code BIGINT, bytes_received BIGINT, output_tokens_received BIGINT, first_byte_at_us BIGINT,
+    upstream_bytes BIGINT, retry_count BIGINT, file_id BIGINT, line_no BIGINT, batch_id BIGINT
 );
 
 -- One row per request that a backend says it worked on; token counts are leaves that do not overlap.
 CREATE TABLE IF NOT EXISTS backend_completion (
-    source VARCHAR, provider VARCHAR, account VARCHAR, completion_id VARCHAR USING COMPRESSION uncompressed, request_id VARCHAR USING COMPRESSION uncompressed,
-    trace_id VARCHAR USING COMPRESSION uncompressed, span_id VARCHAR USING COMPRESSION uncompressed, response_id VARCHAR, model VARCHAR, stream BOOLEAN, status VARCHAR,
-    received_at_us BIGINT, first_byte_at_us BIGINT, finished_at_us BIGINT, input_tokens BIGINT,
-    cached_input_tokens BIGINT, output_tokens BIGINT, thinking_tokens BIGINT, images BIGINT,
-    price_class VARCHAR, log_name VARCHAR, insert_id VARCHAR USING COMPRESSION uncompressed, file_id BIGINT, line_no BIGINT, batch_id BIGINT
+    source VARCHAR, provider VARCHAR, account VARCHAR, completion_id VARCHAR USING COMPRESSION uncompressed,
+    request_id VARCHAR USING COMPRESSION uncompressed, trace_id VARCHAR USING COMPRESSION uncompressed,
+    span_id VARCHAR USING COMPRESSION uncompressed, response_id VARCHAR, model VARCHAR, stream BOOLEAN,
+    status VARCHAR, received_at_us BIGINT, first_byte_at_us BIGINT, finished_at_us BIGINT,
+    input_tokens BIGINT, cached_input_tokens BIGINT, output_tokens BIGINT, thinking_tokens BIGINT,
+    images BIGINT, price_class VARCHAR, log_name VARCHAR, insert_id VARCHAR USING COMPRESSION uncompressed,
+    file_id BIGINT, line_no BIGINT, batch_id BIGINT
 );
 
 -- One row per line that tells of a job (a batch, a long-running operation): of its waiter, its cancel or its state.
