@@ -2,7 +2,8 @@
 
 In: how many calls, how many rounds. Out: medians of wall time, CPU time and peak memory, their ratios, and
 how each grows. The contenders take turns, each in a fresh process, so that a noisy machine is noisy for all
-of them; ratios are the medians of the rounds' ratios. It exits 1 when the orphaned costs of ours and of
+of them, and every other round in reverse order: what ran before leaves memory warm or cold. Ratios are the
+medians of the rounds' ratios. It exits 1 when the orphaned costs of ours and of
 pandas differ.
 
 Use: python -m benchmarks.pass [--calls 100000:3 --calls 1000000:2 ...] [--folder DIR]
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--calls", action="append", help="CALLS:ROUNDS", metavar="N:ROUNDS")
     parser.add_argument("--folder", type=Path, help="where the files go (default: a temporary folder)")
     given = parser.parse_args(arguments)
-    sizes = [tuple(map(int, size.split(":"))) for size in given.calls or ["100000:3", "1000000:2"]]
+    sizes = [tuple(map(int, size.split(":"))) for size in given.calls or ["100000:4", "1000000:2"]]
     found: dict[int, Rounds] = {}
     for calls, rounds in sizes:
         with folder(given.folder) as root:
@@ -58,8 +59,8 @@ def measure(root: Path, calls: int, rounds: int) -> Rounds:
     written = sum(path.stat().st_size for path in root.rglob("*.json*"))
     print(f"{calls:,} calls, {written / 1e6:,.0f} MB of files, written in {writing.seconds:.1f} s")
     found: Rounds = {name: [] for name in CONTENDERS if calls <= PANDAS_CALLS_MAX or "pandas" not in name}
-    for _ in range(rounds):
-        for name in found:
+    for number in range(rounds):
+        for name in reversed(found) if number % 2 else found:
             module, *rest = CONTENDERS[name]
             found[name].append(run(module, str(root), *rest))
     print(f"medians of {rounds}; ratios are medians of the rounds' ratios")

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = {"pass": ("100000:3", "1000000:1"), "tick": ("100000", "1000000")}
-FULL = {"pass": ("100000:3", "1000000:3", "10000000:1"), "tick": ("100000", "1000000", "10000000")}
+QUICK = {"pass": ("100000:4", "1000000:2"), "tick": ("100000", "1000000")}
+FULL = {"pass": ("100000:4", "1000000:4", "10000000:1"), "tick": ("100000", "1000000", "10000000")}
 
 
 def main(arguments: Sequence[str]) -> int:
