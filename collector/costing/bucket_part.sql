@@ -32,24 +32,29 @@ scaled AS (
     FROM part AS p
     JOIN full_bucket AS b ON b.bucket_no = p.bucket_no
 ),
-weighed AS (
-    SELECT *, sum(weight) OVER (PARTITION BY bucket_no) AS whole_weight FROM scaled
+-- Sums are grouped and joined: as windows, they would sort all parts.
+whole AS (
+    SELECT bucket_no, sum(weight) AS whole_weight FROM scaled GROUP BY bucket_no
 ),
 floored AS (
-    SELECT
-        *,
-        billed_nano::HUGEINT * weight // whole_weight AS floor_nano,
-        billed_nano::HUGEINT * weight % whole_weight AS remainder
-    FROM weighed
+    SELECT s.*, w.whole_weight, quotient_of(s.billed_nano, s.weight, w.whole_weight) AS floor_nano
+    FROM scaled AS s
+    JOIN whole AS w ON w.bucket_no = s.bucket_no
+),
+given AS (
+    SELECT bucket_no, sum(floor_nano) AS given_nano FROM floored GROUP BY bucket_no
 ),
 ranked AS (
     SELECT
-        *,
-        billed_nano - sum(floor_nano) OVER (PARTITION BY bucket_no) AS left_nano,
+        f.*,
+        f.billed_nano - g.given_nano AS left_nano,
         row_number() OVER (
-            PARTITION BY bucket_no ORDER BY remainder DESC, part_rank, completion_id, finished_at_us
+            PARTITION BY f.bucket_no
+            ORDER BY f.billed_nano::HUGEINT * f.weight - f.floor_nano * f.whole_weight DESC, f.part_rank,
+                f.completion_id, f.finished_at_us
         ) AS remainder_rank
-    FROM floored
+    FROM floored AS f
+    JOIN given AS g ON g.bucket_no = f.bucket_no
 )
 -- largest remainder: the nano-units that rounding down left over go to those who lost most by it
 SELECT
