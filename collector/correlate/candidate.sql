@@ -13,8 +13,7 @@ sharing AS (
     UNION
     SELECT * FROM recent WHERE request_id IN (SELECT received_request_id FROM node)
     UNION
-    SELECT * FROM recent WHERE trace_id IS NOT NULL AND (trace_id, span_id) IN (
-            SELECT (trace_id, span_id) FROM node WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
+    SELECT r.* FROM recent AS r SEMI JOIN node AS n ON n.trace_id = r.trace_id AND n.span_id = r.span_id
     UNION
     SELECT * FROM recent WHERE response_id IN (SELECT response_id FROM node)
 )

@@ -2,14 +2,16 @@
 CREATE OR REPLACE TEMP TABLE lone_suspect AS
 WITH
 recent AS (
-    SELECT s.*, (s.started_at_us + 1800000000) // 3600000000 * 3600000000 AS border_us
-    FROM suspect AS s
-    WHERE s.provider IN (SELECT provider FROM completion_source) AND s.model IS NOT NULL
-        AND s.started_at_us >= $race_from_us - $margin_us AND s.started_at_us < $race_to_us + $margin_us
+    SELECT
+        suspect_no, provider, model, started_at_us,
+        (started_at_us + 1800000000) // 3600000000 * 3600000000 AS border_us
+    FROM suspect
+    WHERE provider IN (SELECT provider FROM completion_source) AND model IS NOT NULL
+        AND started_at_us >= $race_from_us - $margin_us AND started_at_us < $race_to_us + $margin_us
 ),
 placed AS (
     SELECT
-        s.* EXCLUDE (border_us),
+        s.suspect_no,
         CASE WHEN s.started_at_us >= coalesce(k.cut_us, s.border_us) THEN s.border_us ELSE s.border_us - 3600000000 END
             AS hour_at_us
     FROM recent AS s
@@ -17,9 +19,18 @@ placed AS (
 ),
 racing AS MATERIALIZED (
     SELECT p.* FROM placed AS p SEMI JOIN race_hour AS h ON h.hour_at_us = p.hour_at_us
+),
+lone AS (
+    SELECT *
+    FROM racing
+    WHERE suspect_no NOT IN (
+        SELECT m.suspect_no
+        FROM chosen_match AS m
+        JOIN racing AS r ON r.suspect_no = m.suspect_no
+        WHERE m.evidence = 'exact'
+    )
 )
-SELECT *, true AS home
-FROM racing
-WHERE suspect_no NOT IN (
-    SELECT m.suspect_no FROM chosen_match AS m JOIN racing AS r ON r.suspect_no = m.suspect_no WHERE m.evidence = 'exact'
-)
+SELECT s.*, l.hour_at_us, true AS home
+FROM suspect AS s
+JOIN lone AS l ON l.suspect_no = s.suspect_no
+WHERE s.started_at_us >= $race_from_us - $margin_us AND s.started_at_us < $race_to_us + $margin_us

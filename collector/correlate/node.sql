@@ -5,8 +5,9 @@ core AS (
     SELECT s.* FROM suspect AS s
     WHERE s.suspect_no IN (SELECT suspect_no FROM active_suspect)
 ),
--- Looked for in one reading: whatever is put aside of all recent calls would not fit into memory.
-shared AS (
+-- Looked for in one reading: whatever is put aside of all recent calls would not fit into memory. By the span alone
+-- at first: pairs are dear to put together.
+alike AS (
     SELECT
         source, call_id, event, at_us, started_at_us, ended_at_us, request_id, received_request_id, trace_id,
         span_id, outcome, bytes_received, upstream_bytes
@@ -15,10 +16,17 @@ shared AS (
         AND (
             request_id IN (SELECT request_id FROM core UNION ALL SELECT received_request_id FROM core)
             OR received_request_id IN (SELECT request_id FROM core)
-            OR (
-                trace_id IS NOT NULL AND (trace_id, span_id) IN (
-                    SELECT (trace_id, span_id) FROM core WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
-            )
+            OR span_id IN (SELECT span_id FROM core WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
+        )
+),
+shared AS (
+    SELECT *
+    FROM alike
+    WHERE request_id IN (SELECT request_id FROM core UNION ALL SELECT received_request_id FROM core)
+        OR received_request_id IN (SELECT request_id FROM core)
+        OR (
+            trace_id IS NOT NULL AND (trace_id, span_id) IN (
+                SELECT (trace_id, span_id) FROM core WHERE trace_id IS NOT NULL AND span_id IS NOT NULL)
         )
 ),
 -- Two joins by equality, because an OR in an anti join would compare every row with every other.

@@ -12,6 +12,37 @@ wanted AS (
     LEFT JOIN account_currency AS a ON a.provider = s.provider AND a.account = s.account
     WHERE s.finished_at_us BETWEEN (SELECT from_us FROM extent) AND (SELECT to_us FROM extent)
 ),
+-- Which price holds from when on and above which input: of those that fit, the latest, and of these the highest.
+since AS (
+    SELECT
+        provider, model, usage_kind, price_class, wanted_currency, from_us,
+        lead(from_us, 1, 9223372036854775807) OVER (
+            PARTITION BY provider, model, usage_kind, price_class, wanted_currency ORDER BY from_us
+        ) AS until_us
+    FROM (SELECT DISTINCT provider, model, usage_kind, price_class, wanted_currency, from_us FROM price_effective)
+),
+level AS (
+    SELECT
+        provider, model, usage_kind, price_class, wanted_currency, nullif(input_tokens_above, 0) AS above,
+        lead(input_tokens_above, 1, 9223372036854775807) OVER (
+            PARTITION BY provider, model, usage_kind, price_class, wanted_currency ORDER BY input_tokens_above
+        ) AS up_to
+    FROM (
+        SELECT DISTINCT provider, model, usage_kind, price_class, wanted_currency, input_tokens_above
+        FROM price_effective
+    )
+),
+rate AS (
+    SELECT s.*, coalesce(l.above, -1) AS above, l.up_to, p.currency, p.nano_per_million
+    FROM since AS s
+    JOIN level AS l USING (provider, model, usage_kind, price_class, wanted_currency)
+    JOIN price_effective AS p USING (provider, model, usage_kind, price_class, wanted_currency)
+    WHERE p.from_us <= s.from_us AND p.input_tokens_above <= coalesce(l.above, 0)
+    QUALIFY row_number() OVER (
+        PARTITION BY provider, model, usage_kind, price_class, wanted_currency, s.from_us, l.above
+        ORDER BY p.from_us DESC, p.input_tokens_above DESC
+    ) = 1
+),
 leaf AS (
     SELECT
         special_no, provider, model, price_class, wanted_currency, whole_input, finished_at_us,
@@ -26,13 +57,9 @@ SELECT
     l.special_no, l.provider, l.model, l.kind AS usage_kind, l.finished_at_us, l.units, p.currency, p.nano_per_million,
     share_of(l.units, p.nano_per_million, 1000000) AS estimated_nano
 FROM leaf AS l
-LEFT JOIN price_effective AS p
+LEFT JOIN rate AS p
     ON p.provider = l.provider AND p.model = l.model AND p.usage_kind = l.kind
     AND p.price_class = coalesce(l.price_class, '') AND p.wanted_currency = l.wanted_currency
-    AND p.from_us <= l.finished_at_us
-    AND (p.input_tokens_above = 0 OR l.whole_input > p.input_tokens_above)
+    AND p.from_us <= l.finished_at_us AND p.until_us > l.finished_at_us
+    AND p.above < l.whole_input AND p.up_to >= l.whole_input
 WHERE l.units > 0
-QUALIFY row_number() OVER (
-    PARTITION BY l.special_no, l.kind
-    ORDER BY p.from_us DESC NULLS LAST, p.input_tokens_above DESC
-) = 1

@@ -6,7 +6,6 @@ split AS (
 ),
 work AS (
     SELECT
-        row_number() OVER () AS work_no,
         s.* REPLACE (coalesce(n.bill_model, s.model) AS model),
         (s.provider, s.account, coalesce(n.bill_model, s.model)) IN (SELECT (provider, account, model) FROM split)
             AS thinking_apart
@@ -18,7 +17,7 @@ work AS (
 ),
 long AS (
     SELECT
-        work_no, provider, account, completion_id, finished_at_us, received_at_us, model, price_class, verdict, lost_part,
+        provider, account, completion_id, finished_at_us, received_at_us, model, price_class, verdict, lost_part,
         lost_whole, thinking_apart,
         unnest([
             {'kind': 'input', 'units': coalesce(input_tokens, 0)},
@@ -30,6 +29,16 @@ long AS (
         ], recursive := true)
     FROM work
 ),
+-- Where a period is billed in several currencies, the largest bucket takes the usage.
+taking AS (
+    SELECT *
+    FROM full_bucket
+    WHERE logged_micro > 0
+    QUALIFY row_number() OVER (
+        PARTITION BY provider, account, model, usage_kind, usage_start_us, usage_end_us, price_class
+        ORDER BY billed_micro DESC NULLS LAST, currency
+    ) = 1
+),
 placed AS (
     SELECT l.*, p.usage_start_us, l.units * 1000000::HUGEINT AS micro,
         b.bucket_no, b.price_class AS bucket_class, b.currency
@@ -40,16 +49,11 @@ placed AS (
     JOIN class_rule AS r
         ON r.provider = l.provider AND r.account = l.account AND r.model = l.model AND r.usage_kind = l.kind
         AND r.usage_start_us = p.usage_start_us AND r.usage_end_us = p.usage_end_us
-    JOIN full_bucket AS b
+    JOIN taking AS b
         ON b.provider = l.provider AND b.account = l.account AND b.model = l.model AND b.usage_kind = l.kind
         AND b.usage_start_us = p.usage_start_us AND b.usage_end_us = p.usage_end_us
         AND b.price_class IS NOT DISTINCT FROM CASE WHEN r.apart THEN l.price_class END
-        AND b.logged_micro > 0
     WHERE l.units > 0
-    QUALIFY row_number() OVER (
-        PARTITION BY l.work_no, l.kind
-        ORDER BY b.billed_micro DESC NULLS LAST, b.currency
-    ) = 1
 ),
 parted AS (
     SELECT
