@@ -141,7 +141,7 @@ def _derive(
             "buckets_changed": _rows(connection, "bucket_changed"),
         }
         _note_run(connection, values, told)
-        connection.commit()
+        dialect.checkpointed(connection)
     except BaseException:
         connection.rollback()
         raise
