@@ -60,12 +60,28 @@ other AS (
     LEFT JOIN suspect AS s
         ON s.source = f.source AND s.call_id = f.call_id AND s.started_at_us = f.started_at_us
         AND s.started_at_us BETWEEN $near_from_us AND $near_to_us
+),
+-- What a suspect told is at hand; only for the others are the calls read once more.
+told AS (
+    SELECT
+        s.source, s.call_id, s.started_at_us, s.service, s.provider, s.account, s.model, s.operation, s.stream,
+        coalesce(s.received_request_id, s.request_id) AS shared_id, s.retry_of, s.retry_count, s.input_tokens,
+        s.request_bytes, s.suspect_no
+    FROM suspect AS s
+    JOIN other AS o ON o.suspect_no = s.suspect_no
+    WHERE s.started_at_us BETWEEN $near_from_us AND $near_to_us
+    UNION ALL
+    SELECT
+        r.source, r.call_id, r.started_at_us, r.service, r.provider, r.account, r.model, r.operation, r.stream,
+        r.shared_id, r.retry_of, r.retry_count, r.input_tokens, r.request_bytes, NULL
+    FROM recent AS r
+    JOIN (SELECT * FROM other WHERE suspect_no IS NULL) AS o
+        ON o.source = r.source AND o.call_id = r.call_id AND o.started_at_us = r.started_at_us
 )
 SELECT
-    row_number() OVER () AS near_no, r.source, r.call_id, r.started_at_us,
+    row_number() OVER () AS near_no, source, call_id, started_at_us,
     -- of the few that are left: texts are dear to put together
-    concat_ws('|', coalesce(r.service, ''), coalesce(r.provider, ''), coalesce(r.account, ''), r.model,
-        coalesce(r.operation, ''), coalesce(r.stream::VARCHAR, '')) AS kind,
-    r.shared_id, r.retry_of, r.retry_count, r.input_tokens, r.request_bytes, o.suspect_no
-FROM recent AS r
-JOIN other AS o ON o.source = r.source AND o.call_id = r.call_id AND o.started_at_us = r.started_at_us
+    concat_ws('|', coalesce(service, ''), coalesce(provider, ''), coalesce(account, ''), model,
+        coalesce(operation, ''), coalesce(stream::VARCHAR, '')) AS kind,
+    shared_id, retry_of, retry_count, input_tokens, request_bytes, suspect_no
+FROM told
