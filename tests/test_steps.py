@@ -1,5 +1,6 @@
 """The trickiest SQL steps, each on a few rows: what is carried, shared out, rounded, merged and settled."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -79,6 +80,101 @@ def test_share_of_anything(connection: duckdb.DuckDBPyConnection, amount: int, p
     """The same for any amounts that are not negative."""
     share = _value(connection, "SELECT share_of($1::BIGINT, $2::BIGINT, $3::BIGINT)", amount, part, whole)
     assert share == round(Fraction(amount * part, whole))
+
+
+_AMOUNTS = st.one_of(
+    st.integers(0, 10**6), st.integers(0, 10**14), st.integers(4 * 10**18 - 2, 4 * 10**18 + 2), st.integers(0, 10**19)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_AMOUNTS, st.one_of(st.integers(0, 10**4), st.integers(0, 10**18)), st.integers(1, 10**18))
+def test_quotients_of_anything(connection: duckdb.DuckDBPyConnection, amount: int, part: int, whole: int) -> None:
+    """Rounded half to even, or down: to the last unit, whether 64 bits have room, a double is near, or neither."""
+    values = f"{amount}::HUGEINT, {part}::BIGINT, {whole}::BIGINT"
+    exact = Fraction(amount * part, whole)
+    assert _value(connection, f"SELECT share_of({values})") == round(exact)
+    assert _value(connection, f"SELECT quotient_of({values})") == math.floor(exact)
+
+
+@pytest.mark.parametrize("quotient", [1, 2, 3, 94906267, 10**15 - 1, 10**15, 10**15 + 1, 10**17])
+@pytest.mark.parametrize("whole", [3, 10**6, 10**9 + 7, 2 * 10**12])
+def test_quotients_beside_whole_numbers(connection: duckdb.DuckDBPyConnection, quotient: int, whole: int) -> None:
+    """Where a double cannot tell on which side of a whole number a quotient lies, the exact product does."""
+    for amount in range(quotient * whole - 2, quotient * whole + 3):
+        assert _value(connection, f"SELECT quotient_of({amount}::HUGEINT, 1, {whole})") == amount // whole
+        halved = f"SELECT share_of({amount}::HUGEINT, 1, {2 * whole})"
+        assert _value(connection, halved) == round(Fraction(amount, 2 * whole))
+
+
+def test_quotient_of_nothing_is_unknown(connection: duckdb.DuckDBPyConnection) -> None:
+    """No whole, no quotient; an amount below zero is divided as the engine does it."""
+    assert _value(connection, "SELECT quotient_of(1, 1, 0)") is None
+    assert _value(connection, "SELECT share_of(1, 1, 0)") is None
+    assert _value(connection, "SELECT share_of(NULL::BIGINT, 1, 2)") is None
+    assert _value(connection, "SELECT quotient_of(-7, 1, 2)") == -3
+
+
+# Prices -----------------------------------------------------------------------------------------------------
+
+
+_COLUMNS = {
+    "price_effective": (
+        "provider", "model", "usage_kind", "price_class", "wanted_currency", "currency", "from_us",
+        "input_tokens_above", "nano_per_million",
+    ),
+    "special_wanted": ("provider", "account", "completion_id", "finished_at_us", "special_no"),
+    "special": (
+        "provider", "account", "completion_id", "finished_at_us", "model", "price_class", "input_tokens",
+        "cached_input_tokens", "output_tokens", "thinking_tokens", "images",
+    ),
+    "account_currency": ("provider", "account", "currency"),
+}  # fmt: skip
+_TEXTS = (
+    "provider", "account", "completion_id", "model", "usage_kind", "price_class", "wanted_currency", "currency",
+)  # fmt: skip
+_TYPES = dict.fromkeys(_TEXTS, pa.string())
+_DATED = st.dictionaries(
+    st.tuples(st.integers(0, 3), st.sampled_from([0, 200, 1000])), st.integers(1, 10**9), max_size=6
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_DATED, st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1300)), min_size=1, max_size=6))
+def test_the_latest_price_that_fits_is_taken(
+    connection: duckdb.DuckDBPyConnection, dated: dict[tuple[int, int], int], calls: list[tuple[int, int]]
+) -> None:
+    """Of the prices that had begun and whose threshold the input passes: the latest, of these the highest threshold."""
+    same = {"provider": "p", "model": "m", "usage_kind": "input", "price_class": "", "wanted_currency": "EUR"}
+    prices = [
+        {**same, "currency": "EUR", "from_us": since, "input_tokens_above": above, "nano_per_million": nano}
+        for (since, above), nano in dated.items()
+    ]
+    wanted = [
+        {"provider": "p", "account": "a", "completion_id": f"c{no}", "finished_at_us": at_us, "special_no": no}
+        for no, (at_us, _) in enumerate(calls)
+    ]
+    nothing = dict.fromkeys(["cached_input_tokens", "output_tokens", "thinking_tokens", "images"])
+    work = [
+        {**row, **nothing, "model": "m", "input_tokens": tokens, "price_class": None}
+        for row, (_, tokens) in zip(wanted, calls, strict=True)
+    ]
+    given = {"price_effective": prices, "special_wanted": wanted, "special": work, "account_currency": []}
+    for name, rows_of in given.items():
+        schema = pa.schema([(column, _TYPES.get(column, pa.int64())) for column in _COLUMNS[name]])
+        connection.register(name, pa.Table.from_pylist(rows_of, schema=schema))
+    try:
+        dialect.run(connection, COSTING, "special_leaf", {"currency": "EUR"})
+        found = connection.execute("SELECT special_no, nano_per_million FROM special_leaf").fetchall()
+    finally:
+        for name in given:
+            connection.unregister(name)
+    expected = {}
+    for no, (at_us, tokens) in enumerate(calls):
+        fitting = [key for key in dated if key[0] <= at_us and (key[1] == 0 or tokens > key[1])]
+        if tokens:
+            expected[no] = dated[max(fitting)] if fitting else None
+    assert dict(found) == expected
 
 
 # Sharing out ------------------------------------------------------------------------------------------------
