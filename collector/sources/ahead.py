@@ -14,7 +14,7 @@ from typing import Self
 from collector.problems import OperatingError
 from collector.sources.files import LineChunk
 
-CHUNKS_MAX = 4
+CHUNKS_MAX = 6
 
 
 @dataclass(frozen=True, slots=True)
