@@ -2,9 +2,9 @@
 
 In: how many calls, how many rounds. Out: medians of wall time, CPU time and peak memory, their ratios, and
 how each grows. The contenders take turns, each in a fresh process, so that a noisy machine is noisy for all
-of them, and every other round in reverse order: what ran before leaves memory warm or cold. Ratios are the
-medians of the rounds' ratios. It exits 1 when the orphaned costs of ours and of
-pandas differ.
+of them, every other round in reverse order, and each after the same reader of all files: what ran before
+leaves memory warm or cold. Seconds are of the work alone: every contender's libraries are loaded before.
+Ratios are the medians of the rounds' ratios. It exits 1 when the orphaned costs of ours and of pandas differ.
 
 Use: python -m benchmarks.pass [--calls 100000:3 --calls 1000000:2 ...] [--folder DIR]
 """
@@ -62,6 +62,7 @@ def measure(root: Path, calls: int, rounds: int) -> Rounds:
     for number in range(rounds):
         for name in reversed(found) if number % 2 else found:
             module, *rest = CONTENDERS[name]
+            run("warm", str(root))
             found[name].append(run(module, str(root), *rest))
     print(f"medians of {rounds}; ratios are medians of the rounds' ratios")
     print(table(HEAD, [row(name, found) for name in found]))

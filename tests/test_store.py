@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from collector.ledger import store
+from collector.ledger import dialect, store
 
 
 def _storage_version(path: Path) -> str:
@@ -35,3 +35,40 @@ def test_a_ledger_of_an_older_storage_version_is_taken_over(tmp_path: Path) -> N
     _note(new, "a")
     assert _storage_version(old) == _storage_version(new)
     assert _storage_version(new).startswith("v1.4.0")
+
+
+def _log_bytes(path: Path) -> int:
+    """The size of the engine's write-ahead log beside the ledger."""
+    log = path.with_name(f"{path.name}.wal")
+    return log.stat().st_size if log.exists() else 0
+
+
+def test_a_checkpoint_alone_commits(tmp_path: Path) -> None:
+    """What is committed by a checkpoint stands, and nothing of it has gone through the log."""
+    path = tmp_path / "ledger.duckdb"
+    put = "INSERT INTO progress SELECT i::VARCHAR, i FROM range(20000) AS t (i)"
+    with store.opened(path, wait_s=1, sleep=time.sleep) as connection:
+        connection.begin()
+        connection.execute(put)
+        connection.commit()
+        assert _log_bytes(path) > 100_000
+        connection.begin()
+        connection.execute(put)
+        dialect.checkpointed(connection)
+        assert _log_bytes(path) == 0
+    assert len(_note(path, "a")) == 40_001
+
+
+def test_what_is_deleted_leaves_the_ledger(tmp_path: Path) -> None:
+    """A state whose rows are drawn again, run after run, but for a few, takes no more room than a few of its states."""
+    path = tmp_path / "ledger.duckdb"
+    for run in range(12):
+        with store.opened(path, wait_s=1, sleep=time.sleep) as connection:
+            connection.execute("DELETE FROM progress WHERE value % 1000 > 0")
+            connection.execute("INSERT INTO progress SELECT $1, i FROM range(40000) AS t (i)", [str(run)])
+    with duckdb.connect(str(path)) as connection:
+        held = connection.execute(
+            "SELECT sum(count) FROM pragma_storage_info('progress') "
+            "WHERE column_name = 'value' AND segment_type = 'BIGINT'"
+        ).fetchall()
+    assert held[0][0] <= 4 * 40_000

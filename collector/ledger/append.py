@@ -20,7 +20,8 @@ from collector.problems import BrokenInvariantError, OperatingError, Problem
 PACKAGE = "collector.ledger"
 HOUR_US = 3_600_000_000
 STRETCHES_MAX = 16  # a statement each
-# What fills no row group is written twice, which wants large commits; fresh memory is dear, which wants small ones.
+# The ends of every insert leave a core idle and a row group half full, which wants large commits; fresh memory is dear,
+# which wants small ones.
 ROWS_PER_COMMIT = 240_000
 
 

@@ -18,9 +18,9 @@ FORMAT_VERSION = 1
 PACKAGE = "collector.ledger"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 _PAUSE_S = 0.1
-# A quarter of the engine's default. Every insert leaves groups that are not full, which are written to the log first
-# and again at the next checkpoint: the smaller the groups, the less is written twice, and the finer are the bounds by
-# which a query leaves groups unread. But what a query looks at first are the bounds of every group.
+# A quarter of the engine's default. Every insert leaves groups that are not full, which checkpoints put together, and
+# write again, by and by: the smaller the groups, the less is written twice, and the finer are the bounds by which a
+# query leaves groups unread. But what a query looks at first are the bounds of every group.
 _ROW_GROUP_SIZE = 30_720
 # Of the oldest release that can read it. Before it, every checkpoint read and wrote again what is known of every column
 # of every group, and texts that repeat took twice the room.
