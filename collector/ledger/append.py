@@ -136,7 +136,7 @@ def _commit(
         taken = _take(connection, waiting, kind, stage, bound)
         check_counts(held, taken)
         set_progress(connection, "batch_id", batch_id)
-        for delivery in held:
+        for delivery in {delivery.file_id: delivery for delivery in held}.values():  # the last place of each file
             _remember(connection, delivery, bound)
         _count(connection, source, taken, bound)
         connection.commit()
