@@ -1,21 +1,9 @@
 -- One row per raced provider and model, and full hour with anything near: where the race of one hour ends and the next begins.
 CREATE OR REPLACE TEMP TABLE hour_cut AS
 WITH
-near_suspect AS MATERIALIZED (
-    SELECT suspect_no, provider, model
-    FROM suspect
-    WHERE started_at_us >= $scan_from_us AND started_at_us < $race_to_us + $margin_us
-),
 -- Where an id has joined every suspect, nothing races, and what lies near need not be looked at.
 raced AS (
-    SELECT DISTINCT provider, model
-    FROM near_suspect
-    WHERE suspect_no NOT IN (
-        SELECT m.suspect_no
-        FROM chosen_match AS m
-        JOIN near_suspect AS s ON s.suspect_no = m.suspect_no
-        WHERE m.evidence = 'exact'
-    )
+    SELECT DISTINCT provider, model FROM unjoined_suspect
 ),
 instant AS (
     SELECT provider, model, started_at_us AS at_us

@@ -5,7 +5,7 @@ recent AS (
     SELECT
         suspect_no, provider, model, started_at_us,
         (started_at_us + 1800000000) // 3600000000 * 3600000000 AS border_us
-    FROM suspect
+    FROM unjoined_suspect
     WHERE provider IN (SELECT provider FROM completion_source) AND model IS NOT NULL
         AND started_at_us >= $race_from_us - $margin_us AND started_at_us < $race_to_us + $margin_us
 ),
@@ -17,20 +17,10 @@ placed AS (
     FROM recent AS s
     LEFT JOIN hour_cut AS k ON k.provider = s.provider AND k.model = s.model AND k.border_us = s.border_us
 ),
-racing AS MATERIALIZED (
+racing AS (
     SELECT p.* FROM placed AS p SEMI JOIN race_hour AS h ON h.hour_at_us = p.hour_at_us
-),
-lone AS (
-    SELECT *
-    FROM racing
-    WHERE suspect_no NOT IN (
-        SELECT m.suspect_no
-        FROM chosen_match AS m
-        JOIN racing AS r ON r.suspect_no = m.suspect_no
-        WHERE m.evidence = 'exact'
-    )
 )
-SELECT s.*, l.hour_at_us, true AS home
+SELECT s.*, r.hour_at_us, true AS home
 FROM suspect AS s
-JOIN lone AS l ON l.suspect_no = s.suspect_no
+JOIN racing AS r ON r.suspect_no = s.suspect_no
 WHERE s.started_at_us >= $race_from_us - $margin_us AND s.started_at_us < $race_to_us + $margin_us

@@ -38,7 +38,7 @@ HOURS = (
     "rival_gone", "claim_gone", "changed_suspect", "touched_at", "roam_extent", "hour_wanted", "wanted_extent",
     "probable_hour", "end_moved_empty",
 )  # fmt: skip
-START = ("race_hour", "hour_cut", "lone_suspect", "delay_model", "free_completion")
+START = ("race_hour", "unjoined_suspect", "hour_cut", "lone_suspect", "delay_model", "free_completion")
 MEET = (
     "unreceived", "near_completion", "rival_met", "rival_call", "contender", "owned", "fold", "racer", "meeting",
     "edge",

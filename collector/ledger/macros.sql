@@ -21,7 +21,7 @@ CREATE OR REPLACE TEMP MACRO instant_us(x) AS
 CREATE OR REPLACE TEMP MACRO seconds_us(x) AS TRY_CAST(round(TRY_CAST(rtrim(x, 's') AS DOUBLE) * 1000000) AS BIGINT);
 
 -- A share of `amount`: amount x part / whole, rounded half to even. In 64 bits where the product has room there, a
--- double tells: the engine divides 128 bits one by one, which is 25 times as dear.
+-- double tells: the engine takes 25 times as long to divide 128 bits.
 CREATE OR REPLACE TEMP MACRO share_in(amount, part, of_whole) AS
     amount * part // of_whole
     + CASE
